@@ -1,0 +1,46 @@
+// What the commands tell by their exit status. One table: help, manual and tests read it.
+//
+// Threads: constants.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace dexlock {
+
+enum class ExitStatus : int {
+  ok = 0,
+  not_held = 1,
+  usage = 64,
+  damaged = 74,
+  configuration = 78,
+  lost = 121,
+  lost_late = 122,
+  not_acquired = 124,
+  failed = 125,
+  not_executable = 126,
+  not_found = 127,
+};
+
+struct ExitStatusText {
+  ExitStatus status;
+  std::string_view commands;
+  std::string_view meaning;
+};
+
+inline constexpr std::array kExitStatuses{
+    ExitStatusText{ExitStatus::ok, "all", "done; get-lock: held; run: the command's own status"},
+    ExitStatusText{ExitStatus::not_held, "get-lock, release-lock, init-lock",
+                   "get-lock: wait, or lost; release-lock: not confirmed; init-lock: no majority"},
+    ExitStatusText{ExitStatus::usage, "all", "wrong arguments; nothing was sent"},
+    ExitStatusText{ExitStatus::damaged, "all but run", "a damaged store, or the system refused"},
+    ExitStatusText{ExitStatus::configuration, "all but run", "the configuration must be corrected"},
+    ExitStatusText{ExitStatus::lost, "run", "the lock was lost; the command was stopped in time"},
+    ExitStatusText{ExitStatus::lost_late, "run", "the lock was lost; the command stopped too late"},
+    ExitStatusText{ExitStatus::not_acquired, "run", "not acquired in time, or --try and busy"},
+    ExitStatusText{ExitStatus::failed, "run", "dex-lock itself failed"},
+    ExitStatusText{ExitStatus::not_executable, "run", "the command could not be run"},
+    ExitStatusText{ExitStatus::not_found, "run", "the command was not found"},
+};
+
+}  // namespace dexlock

@@ -1,0 +1,59 @@
+// A lock held by this process: acquired, renewed in the background, released at the end.
+//
+// The holder must act on its own deadline: ask holds() before each act, and stop in time. Whatever
+// the network does, no one else is granted the lock before `timeout + stop_timeout` have passed
+// since elapsed() was zero.
+//
+// Threads: any. Renewal runs on a thread of its own.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "dexlock/error.hpp"
+
+namespace dexlock {
+
+struct LeaseOptions {
+  std::string name;
+  std::chrono::milliseconds timeout{30'000};        // without a majority for that long it is lost
+  std::chrono::milliseconds stop_timeout{0};        // then others wait that much longer
+  std::string command;                              // for people who ask who holds it
+  std::optional<std::chrono::milliseconds> wait;    // how long to wait for it; nothing: for ever
+  bool try_once = false;                            // do not wait for a live holder at all
+  std::function<void(const std::string&)> on_wait;  // why it waits, one line; on another thread
+};
+
+class Lease {
+ public:
+  // Errors: held_by_other (try_once, or not in time), no_quorum, bad_config, bad_argument,
+  // outcome_unknown (stopped by `stop`), io.
+  [[nodiscard]] static Result<std::unique_ptr<Lease>> acquire(LeaseOptions options,
+                                                              std::stop_token stop = {});
+  virtual ~Lease() = default;  // gives it up without waiting for the confirmation
+
+  [[nodiscard]] virtual std::uint64_t token() const = 0;
+
+  // Time since the newest confirmed renewal was sent, never too short.
+  [[nodiscard]] virtual std::chrono::nanoseconds elapsed() const = 0;
+
+  // True while less than `timeout` has elapsed and nobody has taken the lock away.
+  [[nodiscard]] virtual bool holds() const = 0;
+
+  // Why it was lost; empty while it is held.
+  [[nodiscard]] virtual std::string loss() const = 0;
+
+  // A descriptor that becomes readable when the lock is lost. For poll(2); not to be read or
+  // closed.
+  [[nodiscard]] virtual int loss_fd() const = 0;
+
+  // Ends the holding at once and tells the servers. no_quorum: not confirmed within `limit`.
+  virtual Result<void> release(std::chrono::milliseconds limit) = 0;
+};
+
+}  // namespace dexlock

@@ -1,0 +1,58 @@
+// The calls behind init-lock, get-lock, release-lock and show-lock: each connects, does one thing,
+// and keeps what its owner must know for the next call in a file of this user.
+//
+// Threads: any; each call blocks until it is done or its own deadline has passed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dexlock/error.hpp"
+
+namespace dexlock {
+
+struct OneShotOptions {
+  std::string name = "default";
+  std::chrono::milliseconds timeout{30'000};  // lease: lost without a majority for that long
+  std::chrono::milliseconds stop_timeout{0};  // waiters wait that much longer
+  std::chrono::milliseconds step{1'000};      // time to the caller's next call
+  std::optional<std::string> owner;           // instead of the calling program
+  bool new_group = false;                     // init-lock: forget which group the servers were
+};
+
+// What a call has to say besides its result; each one line. `warnings` are worth showing, `notes`
+// only to those who ask.
+struct Remarks {
+  std::vector<std::string> warnings;
+  std::vector<std::string> notes;
+};
+
+struct GetOutcome {
+  bool held = false;
+  std::uint64_t token = 0;           // fencing token, if held
+  std::chrono::milliseconds left{};  // of the lease, if held
+  std::string reason;                // why not, one line
+};
+
+// One try, or one renewal if this owner holds the lock. Errors: bad_argument, bad_config, no_quorum
+// (and what is held can no longer be relied on), io.
+[[nodiscard]] Result<GetOutcome> get_lock(const OneShotOptions& options, Remarks& remarks);
+
+// Gives up what this owner holds or may hold. no_quorum: not confirmed by a majority.
+[[nodiscard]] Result<void> release_lock(const OneShotOptions& options, Remarks& remarks);
+
+// Checks configuration and servers, forms their group at first use, and forgets this owner's state.
+// bad_config: must be corrected; no_quorum: no majority can be reached now.
+[[nodiscard]] Result<void> init_lock(const OneShotOptions& options, Remarks& remarks);
+
+// What this owner and each server know of the lock, as text for people.
+[[nodiscard]] Result<std::string> show_lock(const OneShotOptions& options);
+
+// On a lock server, before it serves: removes what crashes may have left in the store at `path`
+// (or, if empty, at the configured place) and checks it. store_damaged: says what to do.
+[[nodiscard]] Result<std::string> check_lock_store(const std::string& path);
+
+}  // namespace dexlock

@@ -1,0 +1,88 @@
+#include "cli/command_line.hpp"
+
+#include <array>
+#include <cstdio>
+#include <span>
+#include <string_view>
+
+#include "cli/one_shot_commands.hpp"
+#include "cli/run_command.hpp"
+#include "dexlock/exit_status.hpp"
+
+namespace dexlock {
+namespace {
+
+struct Command {
+  std::string_view name;
+  int (*run)(std::span<const std::string> words);
+  bool is_link;  // also a program of its own, as documented
+  std::string_view summary;
+};
+
+constexpr std::array kCommands{
+    Command{"run", run_command, false, "run a command while holding a lock"},
+    Command{"init-lock", init_lock_command, true, "check configuration and servers"},
+    Command{"get-lock", get_lock_command, true, "try once, or renew; 0 = held"},
+    Command{"release-lock", release_lock_command, true, "give a lock up"},
+    Command{"show-lock", show_lock_command, true, "show what is known of a lock"},
+    Command{"lock-server-init", server_init_command, true, "check a lock server's store at boot"},
+};
+
+std::string program_name = "dex-lock";
+
+int usage(std::FILE* to) {
+  std::fputs("usage: dex-lock COMMAND [OPTION]... (dex-lock COMMAND --help says more)\n\n", to);
+  for (const Command& command : kCommands) {
+    std::fprintf(to, "  %-18s %s\n", std::string(command.name).c_str(),
+                 std::string(command.summary).c_str());
+  }
+  std::fputs("\nexit status:\n", to);
+  for (const ExitStatusText& row : kExitStatuses) {
+    std::fprintf(to, "  %3d  %s: %s\n", static_cast<int>(row.status),
+                 std::string(row.commands).c_str(), std::string(row.meaning).c_str());
+  }
+  return static_cast<int>(std::fflush(to) == 0 ? ExitStatus::ok : ExitStatus::damaged);
+}
+
+}  // namespace
+
+void complain(const std::string& text) {
+  std::string line = program_name + ": ";
+  for (const char c : text) {
+    line += c >= ' ' && c <= '~' ? c : '?';
+  }
+  line += '\n';
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+int run_command_line(int argc, char** argv) {
+  const std::vector<std::string> words(argv, argv + argc);
+  const std::string called = words.empty() ? "" : words[0].substr(words[0].rfind('/') + 1);
+  const std::span<const std::string> rest = std::span(words).subspan(words.empty() ? 0 : 1);
+  for (const Command& command : kCommands) {
+    if (command.is_link && called == command.name) {
+      program_name = called;
+      return command.run(rest);
+    }
+  }
+  if (rest.empty()) {
+    usage(stderr);
+    return static_cast<int>(ExitStatus::usage);
+  }
+  for (const Command& command : kCommands) {
+    if (rest.front() == command.name) {
+      return command.run(rest.subspan(1));
+    }
+  }
+  if (rest.front() == "--help" || rest.front() == "-h" || rest.front() == "help") {
+    return usage(stdout);
+  }
+  if (rest.front() == "--version") {
+    std::puts("dex-lock " DEXLOCK_VERSION);
+    return static_cast<int>(ExitStatus::ok);
+  }
+  complain("no command \"" + rest.front() + "\"; see dex-lock --help");
+  return static_cast<int>(ExitStatus::usage);
+}
+
+}  // namespace dexlock

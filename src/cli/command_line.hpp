@@ -1,0 +1,18 @@
+// The commands of dex-lock: arguments in, exit status out.
+//
+// Threads: one; called from main().
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace dexlock {
+
+// Runs the command that the name of the program (`get-lock`) or its first argument names.
+[[nodiscard]] int run_command_line(int argc, char** argv);
+
+// One line to stderr, with the program's name in front and nothing in it that a terminal would
+// obey.
+void complain(const std::string& text);
+
+}  // namespace dexlock

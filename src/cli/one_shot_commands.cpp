@@ -1,0 +1,214 @@
+#include "cli/one_shot_commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "cli/command_line.hpp"
+#include "cli/duration_text.hpp"
+#include "cli/parse.hpp"
+#include "dexlock/exit_status.hpp"
+#include "dexlock/one_shot.hpp"
+
+namespace dexlock {
+namespace {
+
+// What the documented commands take: NAME, TIMEOUT, TIMEOUT2, STEP, as far as each has them.
+struct Arguments {
+  OneShotOptions options;
+  bool verbose = false;
+  bool print_token = false;
+};
+
+enum class Takes { name, timeouts, step };
+
+// A status to end with, or nothing: go on.
+std::optional<int> read_arguments(CLI::App& app, Takes takes, std::span<const std::string> words,
+                                  Arguments& arguments) {
+  std::string name = "default";
+  std::string timeout = "30";
+  std::string timeout2 = "0";
+  std::string step = "1";
+  std::string owner;
+  app.add_option("NAME", name, "lock to use")->capture_default_str();
+  if (takes != Takes::name) {
+    app.add_option("TIMEOUT", timeout, "seconds without a majority after which it is lost")
+        ->capture_default_str();
+    app.add_option("TIMEOUT2", timeout2, "seconds that others wait longer, to stop work in")
+        ->capture_default_str();
+  }
+  if (takes == Takes::step) {
+    app.add_option("STEP", step, "seconds to your next call")->capture_default_str();
+    app.add_flag("--print-token", arguments.print_token, "print the fencing token when held");
+  }
+  const auto* owner_option =
+      app.add_option("--owner", owner, "who holds it, instead of the calling program");
+  app.add_flag("-v,--verbose", arguments.verbose, "say what happens");
+  if (const auto status = parse_words(app, words)) {
+    return status;
+  }
+  const char* from_environment = std::getenv("DEXLOCK_OWNER");
+  if (owner_option->count() > 0) {
+    arguments.options.owner = owner;
+  } else if (from_environment != nullptr) {
+    arguments.options.owner = from_environment;
+  }
+  const char* verbose = std::getenv("verbose");
+  arguments.verbose = arguments.verbose || (verbose != nullptr && *verbose != '\0');
+  arguments.options.name = name;
+  const bool fine =
+      read_duration(timeout, kLeaseLimits, "TIMEOUT", arguments.options.timeout) &&
+      read_duration(timeout2, kStopLimits, "TIMEOUT2", arguments.options.stop_timeout) &&
+      read_duration(step, kStepLimits, "STEP", arguments.options.step);
+  return fine ? std::nullopt : std::optional(static_cast<int>(ExitStatus::usage));
+}
+
+int status_of(const Error& error) {
+  switch (error.code) {
+    case Errc::bad_argument:
+      return static_cast<int>(ExitStatus::usage);
+    case Errc::bad_config:
+      return static_cast<int>(ExitStatus::configuration);
+    case Errc::store_damaged:
+    case Errc::store_full:
+    case Errc::store_gone:
+    case Errc::io:
+      return static_cast<int>(ExitStatus::damaged);
+    case Errc::held_by_other:
+    case Errc::no_quorum:
+    case Errc::outcome_unknown:
+    case Errc::lease_lost:
+    case Errc::store_busy:
+      return static_cast<int>(ExitStatus::not_held);
+  }
+  return static_cast<int>(ExitStatus::failed);
+}
+
+void show(const Remarks& remarks, bool verbose, const std::string& said) {
+  std::vector<std::string> shown{said};
+  const auto show_once = [&](const std::string& text) {
+    if (std::ranges::find(shown, text) == shown.end()) {
+      complain(text);
+      shown.push_back(text);
+    }
+  };
+  std::ranges::for_each(remarks.warnings, show_once);
+  if (verbose) {
+    std::ranges::for_each(remarks.notes, show_once);
+  }
+}
+
+int ended(const Remarks& remarks, bool verbose, const Result<void>& result) {
+  show(remarks, verbose, result ? "" : result.error().text);
+  if (!result) {
+    complain(result.error().text);
+    return status_of(result.error());
+  }
+  return static_cast<int>(ExitStatus::ok);
+}
+
+}  // namespace
+
+int init_lock_command(std::span<const std::string> words) {
+  CLI::App app(
+      "Checks the configuration and the lock servers, and forgets this caller's own state of "
+      "the lock.",
+      "init-lock");
+  Arguments arguments;
+  app.add_flag("--new-group", arguments.options.new_group,
+               "the servers were made anew on purpose: form a new group");
+  if (const auto status = read_arguments(app, Takes::timeouts, words, arguments)) {
+    return *status;
+  }
+  Remarks remarks;
+  const auto result = init_lock(arguments.options, remarks);
+  return ended(remarks, arguments.verbose, result);
+}
+
+int get_lock_command(std::span<const std::string> words) {
+  CLI::App app("Tries once to get the lock, or renews it if the caller holds it. 0: held.",
+               "get-lock");
+  Arguments arguments;
+  if (const auto status = read_arguments(app, Takes::step, words, arguments)) {
+    return *status;
+  }
+  Remarks remarks;
+  const auto result = get_lock(arguments.options, remarks);
+  show(remarks, arguments.verbose, result ? "" : result.error().text);
+  if (!result) {
+    complain(result.error().text);
+    return status_of(result.error());
+  }
+  if (!result->held) {
+    if (arguments.verbose) {
+      complain(result->reason);
+    }
+    return static_cast<int>(ExitStatus::not_held);
+  }
+  if (arguments.print_token) {
+    std::printf("%llu\n", static_cast<unsigned long long>(result->token));
+    if (std::fflush(stdout) != 0) {
+      complain("cannot print the token");
+      return static_cast<int>(ExitStatus::damaged);
+    }
+  }
+  if (arguments.verbose) {
+    complain("held with token " + std::to_string(result->token) + ", " +
+             duration_text(result->left) + " left");
+  }
+  return static_cast<int>(ExitStatus::ok);
+}
+
+int release_lock_command(std::span<const std::string> words) {
+  CLI::App app("Gives the lock up. 0: a majority has it, or the caller held nothing.",
+               "release-lock");
+  Arguments arguments;
+  if (const auto status = read_arguments(app, Takes::timeouts, words, arguments)) {
+    return *status;
+  }
+  Remarks remarks;
+  const auto result = release_lock(arguments.options, remarks);
+  return ended(remarks, arguments.verbose, result);
+}
+
+int show_lock_command(std::span<const std::string> words) {
+  CLI::App app("Shows what this host and each lock server know of the lock.", "show-lock");
+  Arguments arguments;
+  if (const auto status = read_arguments(app, Takes::name, words, arguments)) {
+    return *status;
+  }
+  const auto text = show_lock(arguments.options);
+  if (!text) {
+    complain(text.error().text);
+    return status_of(text.error());
+  }
+  std::fputs(text->c_str(), stdout);
+  return static_cast<int>(std::fflush(stdout) == 0 ? ExitStatus::ok : ExitStatus::damaged);
+}
+
+int server_init_command(std::span<const std::string> words) {
+  CLI::App app(
+      "On a lock server, at boot before sshd: removes what a crash may have left, checks the "
+      "store.",
+      "lock-server-init");
+  std::string path;
+  bool verbose = false;
+  app.add_option("DIRECTORY", path, "the store; default: the configured remote_path");
+  app.add_flag("-v,--verbose", verbose, "say what was found");
+  if (const auto status = parse_words(app, words)) {
+    return *status;
+  }
+  const auto found = check_lock_store(path);
+  if (!found) {
+    complain(found.error().text);
+    return status_of(found.error());
+  }
+  if (verbose) {
+    complain(*found);
+  }
+  return static_cast<int>(ExitStatus::ok);
+}
+
+}  // namespace dexlock

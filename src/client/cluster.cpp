@@ -1,0 +1,293 @@
+#include "client/cluster.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "client/local_link.hpp"
+#include "client/ssh_link.hpp"
+#include "lock/invariant.hpp"
+#include "store/digest.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstRetry{200};
+constexpr std::chrono::milliseconds kLongestRetry{15000};
+constexpr std::uint32_t kRetryDoublings = 7;
+
+// A connection that has not answered so many requests in a row in time is given up for a fresh one.
+constexpr std::uint32_t kSilentMax = 2;
+
+// What may wait for one server: a dark one must not cost memory without bound.
+constexpr std::size_t kPendingMax = 1024;
+
+std::vector<std::string> shown_names(const Config& config) {
+  std::vector<std::string> names;
+  for (const ServerEntry& entry : config.servers) {
+    names.push_back(entry.shown);
+  }
+  return names;
+}
+
+std::string group_digest(std::string_view text) { return sha256_hex(text).substr(0, 24); }
+
+}  // namespace
+
+Cluster::Cluster(boost::asio::io_context& loop, ClusterOptions options, Handlers handlers)
+    : loop_(loop),
+      options_(std::move(options)),
+      handlers_(std::move(handlers)),
+      assembly_(shown_names(options_.config), options_.remembered_group, group_digest),
+      seats_(options_.config.servers.size()),
+      timer_(loop) {
+  for (std::size_t server = 0; server < seats_.size(); ++server) {
+    seats_[server].shown = options_.config.servers[server].shown;
+    make_link(server);
+  }
+}
+
+Cluster::~Cluster() { *alive_ = false; }
+
+void Cluster::make_link(std::size_t server) {
+  const ServerEntry& entry = options_.config.servers[server];
+  Link::Handlers handlers{
+      .on_greeting = [this,
+                      server](const LinkGreeting& greeting) { on_greeting(server, greeting); },
+      .on_down = [this, server](Error why) { on_down(server, std::move(why)); }};
+  if (entry.kind == ServerEntry::Kind::dir) {
+    seats_[server].link = make_local_link(
+        loop_, {.path = entry.path, .shown = entry.shown, .sole = seats_.size() == 1},
+        std::move(handlers));
+    return;
+  }
+  seats_[server].link = make_ssh_link(
+      loop_,
+      {.target = {.user_host = entry.user_host, .port = entry.port, .shown = entry.shown},
+       .ssh_options = options_.config.ssh_options,
+       .root = entry.path.empty() ? options_.config.remote_path : entry.path,
+       .allow_unsynced = options_.config.allow_unsynced},
+      std::move(handlers));
+}
+
+void Cluster::open() {
+  for (Seat& seat : seats_) {
+    seat.opening = true;
+    seat.greet_by = Clock::now() + options_.greeting_limit;
+    seat.link->open();
+  }
+  arm();
+}
+
+Cluster::ServerView Cluster::view(std::size_t server) const {
+  const Seat& seat = seats_.at(server);
+  return {seat.shown, seat.greeting, seat.connected ? std::nullopt : seat.down,
+          assembly_.votes(server)};
+}
+
+bool Cluster::has_files_store() const {
+  // One not heard of yet may be of that kind.
+  return std::ranges::any_of(options_.config.servers, [](const ServerEntry& entry) {
+    return entry.kind == ServerEntry::Kind::ssh;
+  });
+}
+
+bool Cluster::settled() const {
+  return std::ranges::all_of(seats_, [](const Seat& seat) {
+    return (seat.connected || seat.down) && seat.group_steps == 0;
+  });
+}
+
+void Cluster::on_greeting(std::size_t server, const LinkGreeting& greeting) {
+  Seat& seat = seats_[server];
+  seat.connected = true;
+  seat.opening = false;
+  seat.failures = 0;
+  seat.silent = 0;
+  seat.greeting = greeting;
+  seat.down.reset();
+  take_steps(assembly_.on_identity(server, greeting.identity));
+}
+
+void Cluster::on_down(std::size_t server, Error why) {
+  Seat& seat = seats_[server];
+  seat.connected = false;
+  seat.opening = false;
+  seat.group_steps = 0;
+  seat.link->close();
+  assembly_.on_down(server, why.text);
+  const auto wait =
+      std::min(kLongestRetry, kFirstRetry * (1U << std::min(seat.failures, kRetryDoublings)));
+  ++seat.failures;
+  seat.open_again = Clock::now() + wait;
+  seat.down = std::move(why);
+  fail_pending(server, false, seat.down->text);
+  check();
+  arm();
+  handlers_.on_change(server);
+}
+
+void Cluster::take_steps(std::vector<GroupStep> steps) {
+  for (const GroupStep& step : steps) {
+    ++seats_[step.server].group_steps;
+    seats_[step.server].link->change_group(step, [this, step](const Result<Group>& stands) {
+      Seat& seat = seats_[step.server];
+      if (!seat.connected) {
+        return;
+      }
+      --seat.group_steps;
+      if (!stands) {
+        on_down(step.server, stands.error());
+      } else if (step.kind == GroupStep::Kind::propose) {
+        take_steps(assembly_.on_proposed(step.server, *stands));
+      } else {
+        take_steps(assembly_.on_activated(step.server));
+      }
+    });
+  }
+  check();
+  for (std::size_t server = 0; server < seats_.size(); ++server) {
+    flush(server);
+  }
+  for (std::size_t server = 0; server < seats_.size(); ++server) {
+    handlers_.on_change(server);
+  }
+}
+
+// Tells at most once that the group is ready, or that this list must not be used.
+void Cluster::check() {
+  if (const AssemblyProblem* problem = assembly_.fatal_problem(); problem && !told_fatal_) {
+    told_fatal_ = true;
+    handlers_.on_fatal(Error{Errc::bad_config, problem->text});
+    return;
+  }
+  if (group() && !told_ready_ && !told_fatal_) {
+    told_ready_ = true;
+    handlers_.on_ready();
+  }
+}
+
+void Cluster::request(std::size_t server, const std::string& name, Request request,
+                      Link::ReplyHandler handler) {
+  Seat& seat = seats_.at(server);
+  if (seat.pending.size() >= kPendingMax) {
+    boost::asio::post(loop_, [handler = std::move(handler), shown = seat.shown, alive = alive_] {
+      if (*alive) {
+        handler(Fault{FaultKind::busy, shown + ": too many requests wait for this server"});
+      }
+    });
+    return;
+  }
+  seat.pending.push_back({next_id_++, name, std::move(request), std::move(handler),
+                          Clock::now() + options_.request_limit, false});
+  flush(server);
+  arm();
+}
+
+void Cluster::flush(std::size_t server) {
+  Seat& seat = seats_[server];
+  if (!seat.connected || !assembly_.votes(server) || told_fatal_) {
+    return;
+  }
+  for (Pending& pending : seat.pending) {
+    if (!pending.sent) {
+      pending.sent = true;
+      send(server, pending);
+    }
+  }
+}
+
+void Cluster::send(std::size_t server, Pending& pending) {
+  const Group& group = *assembly_.group();
+  const Where where{group.id, seats_[server].greeting->identity.incarnation, group.epoch};
+  seats_[server].link->request(
+      where, pending.name, pending.request,
+      [this, server, id = pending.id](Reply reply) { on_reply(server, id, std::move(reply)); });
+}
+
+void Cluster::on_reply(std::size_t server, std::uint64_t id, Reply reply) {
+  Seat& seat = seats_[server];
+  seat.silent = 0;
+  const auto at = std::ranges::find(seat.pending, id, &Pending::id);
+  if (at == seat.pending.end()) {
+    return;  // its deadline has passed: told as unknown already
+  }
+  const Link::ReplyHandler handler = std::move(at->handler);
+  seat.pending.erase(at);
+  const auto* answer = std::get_if<Answer>(&reply);
+  if (answer != nullptr && answer->state.promised.epoch != group()->epoch.value) {
+    handler(Fault{FaultKind::corrupt, seat.shown + ": answers for another epoch"});
+    return;
+  }
+  handler(reply);
+}
+
+void Cluster::fail_pending(std::size_t server, bool only_expired, const std::string& why) {
+  std::deque<Pending>& pending = seats_[server].pending;
+  std::vector<Link::ReplyHandler> failed;
+  const auto now = Clock::now();
+  for (auto at = pending.begin(); at != pending.end();) {
+    if (only_expired && at->expires > now) {
+      ++at;
+      continue;
+    }
+    failed.push_back(std::move(at->handler));
+    at = pending.erase(at);
+  }
+  for (Link::ReplyHandler& handler : failed) {
+    boost::asio::post(loop_, [handler = std::move(handler), why, alive = alive_] {
+      if (*alive) {
+        handler(Fault{FaultKind::unreachable, why});
+      }
+    });
+  }
+}
+
+void Cluster::arm() {
+  auto soonest = Clock::time_point::max();
+  for (const Seat& seat : seats_) {
+    if (!seat.connected) {
+      soonest = std::min(soonest, seat.opening ? seat.greet_by : seat.open_again);
+    }
+    for (const Pending& pending : seat.pending) {
+      soonest = std::min(soonest, pending.expires);
+    }
+  }
+  if (soonest == Clock::time_point::max()) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(soonest);
+  timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+    if (!error && *alive) {
+      on_timer();
+    }
+  });
+}
+
+void Cluster::on_timer() {
+  const auto now = Clock::now();
+  for (std::size_t server = 0; server < seats_.size(); ++server) {
+    Seat& seat = seats_[server];
+    if (!seat.connected && !seat.opening && seat.open_again <= now) {
+      seat.opening = true;
+      seat.greet_by = now + options_.greeting_limit;
+      seat.link->open();
+    } else if (seat.opening && seat.greet_by <= now) {
+      on_down(server,
+              Error{Errc::no_quorum, seat.shown + ": connected, but no lock server greets"});
+    }
+    const auto expired = static_cast<std::uint32_t>(std::ranges::count_if(
+        seat.pending,
+        [now](const Pending& pending) { return pending.sent && pending.expires <= now; }));
+    fail_pending(server, true, seat.shown + ": no answer in time");
+    seat.silent += expired;
+    if (seat.connected && seat.silent >= kSilentMax) {
+      seat.silent = 0;
+      on_down(server, Error{Errc::no_quorum, seat.shown + ": hangs; connecting again"});
+    }
+  }
+  arm();
+}
+
+}  // namespace dexlock

@@ -1,0 +1,119 @@
+// The configured servers as one: connects to all at once, finds or forms their group, keeps what is
+// asked of a server until it may vote, gives every request a deadline, and connects again with
+// back-off.
+//
+// Invariants:  a server that is down, dark or hung delays nobody: each has its own queue and
+// deadlines;
+//              only answers of active members of the group reach a reply handler as Answer;
+//              a request gets exactly one reply.
+// Threads:     the event loop's.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/config.hpp"
+#include "client/link.hpp"
+#include "register/assembly.hpp"
+
+namespace dexlock {
+
+struct ClusterOptions {
+  Config config;
+  std::optional<std::string> remembered_group;
+  std::chrono::milliseconds request_limit{5000};    // then the reply is Fault: unreachable
+  std::chrono::milliseconds greeting_limit{15000};  // from opening a link to its greeting
+};
+
+class Cluster {
+ public:
+  struct Handlers {
+    std::function<void()> on_ready;              // the group is known; once
+    std::function<void(const Error&)> on_fatal;  // the list of servers must not be used; once
+    std::function<void(std::size_t)> on_change;  // a server greeted, went down or got its vote
+  };
+
+  // What is known of one server, for people.
+  struct ServerView {
+    std::string shown;
+    std::optional<LinkGreeting> greeting;
+    std::optional<Error> down;
+    bool votes = false;
+  };
+
+  Cluster(boost::asio::io_context& loop, ClusterOptions options, Handlers handlers);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  void open();
+  void request(std::size_t server, const std::string& name, Request request,
+               Link::ReplyHandler handler);
+
+  [[nodiscard]] std::size_t size() const { return seats_.size(); }
+  [[nodiscard]] const Assembly& assembly() const { return assembly_; }
+  [[nodiscard]] const std::optional<Group>& group() const { return assembly_.group(); }
+  [[nodiscard]] ServerView view(std::size_t server) const;
+  // True where the number of holders of one lock is bounded by the length of a file name.
+  [[nodiscard]] bool has_files_store() const;
+  // Everything has answered or failed at least once, and no step of forming is under way.
+  [[nodiscard]] bool settled() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;  // for waiting only; leases never depend on it
+
+  struct Pending {
+    std::uint64_t id = 0;
+    std::string name;
+    Request request;
+    Link::ReplyHandler handler;
+    Clock::time_point expires;
+    bool sent = false;
+  };
+  struct Seat {
+    std::string shown;
+    std::unique_ptr<Link> link;
+    bool opening = false;
+    bool connected = false;
+    std::optional<LinkGreeting> greeting;
+    std::optional<Error> down;  // the latest reason; nothing once it greets
+    std::deque<Pending> pending;
+    std::uint32_t failures = 0;  // in a row
+    std::uint32_t silent = 0;    // requests in a row that got no answer in time
+    Clock::time_point open_again{};
+    Clock::time_point greet_by{};
+    std::size_t group_steps = 0;  // under way
+  };
+
+  void make_link(std::size_t server);
+  void on_greeting(std::size_t server, const LinkGreeting& greeting);
+  void on_down(std::size_t server, Error why);
+  void take_steps(std::vector<GroupStep> steps);
+  void flush(std::size_t server);
+  void send(std::size_t server, Pending& pending);
+  void on_reply(std::size_t server, std::uint64_t id, Reply reply);
+  void fail_pending(std::size_t server, bool only_expired, const std::string& why);
+  void arm();
+  void on_timer();
+  void check();
+
+  boost::asio::io_context& loop_;
+  ClusterOptions options_;
+  Handlers handlers_;
+  Assembly assembly_;
+  std::vector<Seat> seats_;
+  boost::asio::steady_timer timer_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::uint64_t next_id_ = 1;
+  bool told_ready_ = false;
+  bool told_fatal_ = false;
+};
+
+}  // namespace dexlock

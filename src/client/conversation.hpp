@@ -1,0 +1,32 @@
+// What is said over one connection after the greeting: requests out, numbered lines back. One kind
+// for the shell store, one for the native server.
+//
+// Threads: the event loop's.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "client/link.hpp"
+
+namespace dexlock {
+
+class Conversation {
+ public:
+  using Write = std::function<void(std::string line)>;  // without the newline
+
+  Conversation() = default;
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+  virtual ~Conversation() = default;
+
+  virtual void request(const Where& where, const std::string& name, Request request,
+                       Link::ReplyHandler handler) = 0;
+  virtual void change_group(const GroupStep& step, Link::GroupHandler handler) = 0;
+
+  // False for a line that no server of ours sends: the connection is of no use any more.
+  [[nodiscard]] virtual bool on_line(std::string_view line) = 0;
+};
+
+}  // namespace dexlock

@@ -1,0 +1,361 @@
+#include "dexlock/lease.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "client/client_context.hpp"
+#include "client/clock.hpp"
+#include "client/lock_driver.hpp"
+#include "client/quiet_thread.hpp"
+#include "client/who_text.hpp"
+#include "lease/timing.hpp"
+#include "lock/lock_name.hpp"
+#include "lock/quorum.hpp"
+#include "store/machine.hpp"
+#include "store/shell_acceptor.hpp"
+#include "store/store_file.hpp"
+
+namespace dexlock {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kClaim{10'000};
+constexpr std::size_t kClientIdBytes = 12;
+
+// A process that cannot reach any majority on its first try says so early, but goes on waiting.
+std::string waiting_text(const Busy& busy) {
+  if (busy.record.holders.empty()) {
+    return "closed: " + busy.record.gate.note;
+  }
+  const Holder& holder = busy.record.holders.front();
+  return "held by " + (holder.who.empty() ? holder.client.text : holder.who) + ", token " +
+         std::to_string(holder.token.value);
+}
+
+// The part that lives on the background thread, and what both threads share.
+class HeldLock final : public Lease {
+ public:
+  HeldLock(ClientContext context, std::string name, LeaseOptions options)
+      : context_(std::move(context)),
+        name_(std::move(name)),
+        options_(std::move(options)),
+        renewal_(loop_),
+        loss_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+  ~HeldLock() override {
+    if (thread_.joinable()) {
+      boost::asio::post(loop_, [this] { loop_.stop(); });
+      thread_.join();
+    }
+  }
+
+  // Blocks until granted, refused, out of time or stopped.
+  Result<void> take(std::stop_token stop) {
+    thread_ = start_quiet_thread([this] { serve(); });
+    const std::stop_callback on_stop(stop, [this] {
+      boost::asio::post(loop_, [this] {
+        settle(fail(Errc::outcome_unknown, "stopped while waiting for the lock"));
+      });
+    });
+    std::unique_lock lock(mutex_);
+    const auto settled = [this] { return outcome_.has_value(); };
+    if (!options_.wait) {
+      changed_.wait(lock, settled);
+    } else if (!changed_.wait_for(lock, *options_.wait, settled)) {
+      lock.unlock();
+      boost::asio::post(loop_, [this] { settle(std::unexpected(not_in_time())); });
+      lock.lock();
+      changed_.wait(lock, settled);
+    }
+    return *outcome_;
+  }
+
+  std::uint64_t token() const override {
+    const std::scoped_lock lock(mutex_);
+    return token_.value;
+  }
+
+  std::chrono::nanoseconds elapsed() const override {
+    const std::scoped_lock lock(mutex_);
+    return elapsed_for_holder(start_, now());
+  }
+
+  bool holds() const override {
+    const std::scoped_lock lock(mutex_);
+    return loss_text_.empty() && elapsed_for_holder(start_, now()) < lease_;
+  }
+
+  std::string loss() const override {
+    const std::scoped_lock lock(mutex_);
+    return loss_text_;
+  }
+
+  int loss_fd() const override { return loss_.get(); }
+
+  Result<void> release(milliseconds limit) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (loss_text_.empty()) {
+        loss_text_ = "released";
+      }
+      outcome_.reset();
+    }
+    boost::asio::post(loop_, [this] { give_up(); });
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, limit, [this] { return outcome_.has_value(); })) {
+      return fail(Errc::no_quorum,
+                  "the release is not confirmed by a majority; the lock becomes free "
+                  "when its lease has run out");
+    }
+    return *outcome_;
+  }
+
+ private:
+  // --- on the background thread ---
+
+  void serve() {
+    cluster_.emplace(loop_, context_.cluster_options(),
+                     Cluster::Handlers{
+                         .on_ready = [this] { on_ready(); },
+                         .on_fatal = [this](const Error& error) { settle(std::unexpected(error)); },
+                         .on_change = [this](std::size_t server) { on_change(server); },
+                     });
+    cluster_->open();
+    const auto guard = boost::asio::make_work_guard(loop_);
+    loop_.run();
+    driver_.reset();
+    cluster_.reset();
+  }
+
+  void on_ready() {
+    if (auto noted = context_.memory.remember_group(cluster_->group()->id); !noted) {
+      settle(std::unexpected(noted.error()));
+      return;
+    }
+    driver_.emplace(
+        loop_, *cluster_,
+        LockDriverOptions{.name = name_,
+                          .claim = {.client = {random_hex(kClientIdBytes)}},
+                          .terms = {options_.timeout, options_.stop_timeout, kClaim, kDriftPpm},
+                          .who = who_text(who_here(::getpid(), options_.command)),
+                          .seen = context_.memory.seen(key_file_name(name_))},
+        LockDriver::Handlers{.on_event = [this](const Event& event) { on_event(event); },
+                             .save = {},
+                             .on_save_failed = {}});
+    driver_->acquire(options_.try_once ? Patience::once : Patience::wait);
+  }
+
+  void on_change(std::size_t server) {
+    if (driver_) {
+      driver_->recall(server);
+    } else if (options_.try_once && cluster_->settled() && !cluster_->group()) {
+      settle(fail(Errc::no_quorum, cluster_->assembly().waiting_for()));
+    }
+    if (std::size_t refused = configuration_errors();
+        refused > 0 && !taken_ && cluster_->size() - refused < majority(cluster_->size())) {
+      settle(std::unexpected(*cluster_->view(server).down));
+    }
+  }
+
+  [[nodiscard]] std::size_t configuration_errors() const {
+    std::size_t count = 0;
+    for (std::size_t server = 0; server < cluster_->size(); ++server) {
+      const auto view = cluster_->view(server);
+      count += view.down && view.down->code == Errc::bad_config ? 1U : 0U;
+    }
+    return count;
+  }
+
+  void on_event(const Event& event) {
+    if (const auto* granted = std::get_if<Granted>(&event)) {
+      on_granted(*granted);
+    } else if (std::holds_alternative<Renewed>(event)) {
+      const std::scoped_lock lock(mutex_);
+      start_ = driver_->session().belief()->start();
+    } else if (const auto* lost = std::get_if<Lost>(&event)) {
+      on_lost(lost->why);
+    } else if (const auto* busy = std::get_if<Busy>(&event)) {
+      on_busy(*busy);
+    } else if (const auto* closed = std::get_if<Closed>(&event)) {
+      on_closed(*closed);
+    } else if (std::holds_alternative<NoQuorum>(event)) {
+      on_no_quorum();
+    } else if (std::holds_alternative<Released>(event)) {
+      settle({});
+    } else if (std::holds_alternative<AlarmRaised>(event)) {
+      settle(fail(Errc::store_damaged,
+                  "two clients run with one identity (a cloned machine?); stop one of them"));
+    }
+  }
+
+  void on_granted(const Granted& granted) {
+    remember();
+    if (given_up_) {
+      driver_->release();
+      return;
+    }
+    taken_ = true;
+    {
+      const std::scoped_lock lock(mutex_);
+      token_ = granted.token;
+      start_ = driver_->session().belief()->start();
+      lease_ = driver_->session().belief()->lease();
+    }
+    settle({});
+    schedule_renewal();
+  }
+
+  void schedule_renewal() {
+    const Instant at = now();
+    const auto& belief = driver_->session().belief();
+    if (!belief) {
+      return;
+    }
+    const Nanoseconds period = belief->lease() / 5;
+    const Nanoseconds since = elapsed_for_holder(last_renewal_.value_or(belief->start()), at);
+    renewal_.expires_after(std::max(period - since, Nanoseconds(0)));
+    renewal_.async_wait([this](const boost::system::error_code& error) {
+      if (!error && driver_->session().belief()) {
+        last_renewal_ = now();
+        driver_->renew();
+        schedule_renewal();
+      }
+    });
+  }
+
+  void on_lost(const std::string& why) {
+    renewal_.cancel();
+    if (!taken_) {  // granted, but too late to be of use
+      driver_->release();
+      settle(fail(Errc::lease_lost, why));
+      return;
+    }
+    {
+      const std::scoped_lock lock(mutex_);
+      if (loss_text_.empty()) {
+        loss_text_ = why;
+      }
+    }
+    constexpr std::uint64_t kOne = 1;
+    static_cast<void>(::write(loss_.get(), &kOne, sizeof kOne));
+  }
+
+  void on_busy(const Busy& busy) {
+    remember();
+    last_reason_ = waiting_text(busy);
+    if (options_.try_once) {
+      settle(fail(Errc::held_by_other, last_reason_));
+    } else if (options_.on_wait) {
+      options_.on_wait(last_reason_);
+    }
+  }
+
+  void on_closed(const Closed& closed) {
+    last_reason_ = closed.declined == Declined::too_new
+                       ? "a newer version of dex-lock wrote the record of this lock; upgrade"
+                       : "the lock is closed: " + closed.record.gate.note;
+    if (options_.try_once || closed.declined == Declined::too_new) {
+      settle(fail(Errc::held_by_other, last_reason_));
+    }
+  }
+
+  void on_no_quorum() {
+    last_reason_ = "too few lock servers answer";
+    for (std::size_t server = 0; server < cluster_->size(); ++server) {
+      if (const auto view = cluster_->view(server); view.down) {
+        last_reason_ += "; " + view.down->text;
+      }
+    }
+    if (taken_) {
+      return;
+    }
+    if (options_.try_once) {
+      settle(fail(Errc::no_quorum, last_reason_));
+    } else if (options_.on_wait) {
+      options_.on_wait(last_reason_);
+    }
+  }
+
+  void give_up() {
+    given_up_ = true;
+    renewal_.cancel();
+    if (driver_) {
+      driver_->release();
+    } else {
+      settle({});
+    }
+  }
+
+  [[nodiscard]] Error not_in_time() {
+    if (!cluster_->group()) {
+      return Error{Errc::no_quorum, cluster_->assembly().waiting_for()};
+    }
+    return Error{Errc::held_by_other,
+                 "not acquired in time" + (last_reason_.empty() ? "" : ": " + last_reason_)};
+  }
+
+  void remember() { context_.memory.remember_seen(key_file_name(name_), driver_->seen()); }
+
+  void settle(Result<void> outcome) {
+    const std::scoped_lock lock(mutex_);
+    if (!outcome_) {
+      outcome_ = std::move(outcome);
+      changed_.notify_all();
+    }
+  }
+
+  ClientContext context_;
+  std::string name_;
+  LeaseOptions options_;
+  boost::asio::io_context loop_;
+  boost::asio::steady_timer renewal_;
+  std::optional<Cluster> cluster_;
+  std::optional<LockDriver> driver_;
+  std::optional<Instant> last_renewal_;
+  std::string last_reason_;
+  bool taken_ = false;
+  bool given_up_ = false;
+  std::thread thread_;
+  UniqueFd loss_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::optional<Result<void>> outcome_;  // of taking it, then of releasing it
+  FencingToken token_;
+  Instant start_;
+  Nanoseconds lease_{};
+  std::string loss_text_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Lease>> Lease::acquire(LeaseOptions options, std::stop_token stop) {
+  const auto name = LockName::parse(options.name);
+  if (!name) {
+    return std::unexpected(name.error());
+  }
+  auto context = ClientContext::load();
+  if (!context) {
+    return std::unexpected(context.error());
+  }
+  auto held = std::make_unique<HeldLock>(std::move(*context), name->text(), std::move(options));
+  auto taken = held->take(std::move(stop));
+  if (!taken) {
+    // A grant may still be under way: tell the servers that it is not wanted.
+    constexpr milliseconds kTidyLimit{1'000};
+    static_cast<void>(held->release(kTidyLimit));
+    return std::unexpected(taken.error());
+  }
+  return held;
+}
+
+}  // namespace dexlock

@@ -1,0 +1,50 @@
+// A link to one lock server, whatever its kind: connect, greet, ask, answer. It neither retries nor
+// remembers: who owns it decides when to open it again.
+//
+// Threads:     all calls and all handlers on the thread that runs the event loop.
+// Invariants:  every request gets exactly one reply, at the latest when the link goes down;
+// handlers are
+//              never called from inside a call of the same link.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "dexlock/error.hpp"
+#include "register/assembly.hpp"
+#include "register/message.hpp"
+#include "wire/request_line.hpp"
+
+namespace dexlock {
+
+struct LinkGreeting {
+  ServerIdentity identity;
+  std::string format;  // files | lmdb
+  std::string sync;    // how it makes things durable
+  std::string boot;    // "-": it cannot name its boots; heartbeats are synced there
+  std::string directory;
+};
+
+class Link {
+ public:
+  struct Handlers {
+    std::function<void(const LinkGreeting&)> on_greeting;
+    std::function<void(Error)> on_down;
+  };
+  using ReplyHandler = std::function<void(Reply)>;
+  using GroupHandler = std::function<void(Result<Group>)>;
+
+  Link() = default;
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  virtual ~Link() = default;  // no handler is called any more
+
+  virtual void open() = 0;   // requires: new or down
+  virtual void close() = 0;  // no handler is called any more
+  virtual void request(const Where& where, const std::string& name, Request request,
+                       ReplyHandler handler) = 0;
+  virtual void change_group(const GroupStep& step, GroupHandler handler) = 0;
+};
+
+}  // namespace dexlock

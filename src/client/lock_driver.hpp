@@ -1,0 +1,70 @@
+// Drives one session over the cluster: reads the clock, saves, sends, wakes, and passes events on.
+//
+// Invariants:  what a session wants saved is saved before what it wants sent leaves; if it cannot
+// be saved,
+//              nothing is sent.
+// Threads:     the event loop's.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "client/cluster.hpp"
+#include "client/host_memory.hpp"
+#include "session/session.hpp"
+
+namespace dexlock {
+
+struct LockDriverOptions {
+  std::string name;
+  Claim claim;
+  Terms terms;
+  std::string who;
+  bool sticky_promises = true;
+  std::optional<SeenLock> seen;  // what this host saw before
+};
+
+class LockDriver {
+ public:
+  struct Handlers {
+    std::function<void(const Event&)> on_event;
+    std::function<Result<void>(const Saved&)> save;  // may be empty
+    std::function<void(const Error&)> on_save_failed;
+  };
+
+  // Requires: the cluster's group is known.
+  LockDriver(boost::asio::io_context& loop, Cluster& cluster, LockDriverOptions options,
+             Handlers handlers);
+  ~LockDriver() { *alive_ = false; }
+  LockDriver(const LockDriver&) = delete;
+  LockDriver& operator=(const LockDriver&) = delete;
+
+  void resume(const Saved& saved) { session_.resume(saved); }
+  void acquire(Patience patience) { carry_out(session_.acquire(patience, now_())); }
+  void renew() { carry_out(session_.renew(now_())); }
+  void release() { carry_out(session_.release(now_())); }
+
+  // To be called when a server has greeted: only now is it known which one it is.
+  void recall(std::size_t server);
+
+  [[nodiscard]] const Session& session() const { return session_; }
+  [[nodiscard]] SeenLock seen() const;
+
+ private:
+  static Instant now_();
+  void carry_out(SessionOutput output);
+  void arm();
+
+  Cluster& cluster_;
+  std::string name_;
+  std::optional<SeenLock> remembered_;
+  Handlers handlers_;
+  Session session_;
+  boost::asio::steady_timer timer_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace dexlock

@@ -1,0 +1,87 @@
+#include "client/native_session.hpp"
+
+#include <map>
+#include <utility>
+
+#include "wire/reply_line.hpp"
+
+namespace dexlock {
+namespace {
+
+class NativeSession final : public Conversation {
+ public:
+  NativeSession(Write write, std::string server)
+      : write_(std::move(write)), server_(std::move(server)) {}
+
+  void request(const Where& where, const std::string& name, Request request,
+               Link::ReplyHandler handler) override {
+    send(KeyRequest{where, name, std::move(request)},
+         [this, handler = std::move(handler)](const ServerReply& reply) {
+           if (const auto* answer = std::get_if<Answer>(&reply)) {
+             handler(*answer);
+           } else if (const auto* fault = std::get_if<Fault>(&reply)) {
+             handler(Fault{fault->kind, server_ + ": " + fault->text});
+           } else {
+             handler(Fault{FaultKind::refused, server_ + ": answers another question"});
+           }
+         });
+  }
+
+  void change_group(const GroupStep& step, Link::GroupHandler handler) override {
+    const Group& group = step.group;
+    ClientLine line = ActivateGroup{group.id, group.epoch};
+    if (step.kind == GroupStep::Kind::propose) {
+      line = ProposeGroup{group.id, group.epoch, group.members};
+    }
+    send(std::move(line), [this, group, handler = std::move(handler)](const ServerReply& reply) {
+      if (const auto* stands = std::get_if<GroupStands>(&reply)) {
+        handler(Group{stands->group, stands->epoch, stands->members});
+      } else if (std::holds_alternative<Activated>(reply)) {
+        handler(group);
+      } else {
+        const auto* fault = std::get_if<Fault>(&reply);
+        handler(fail(Errc::store_damaged, server_ + ": its store cannot join the group: " +
+                                              (fault != nullptr ? fault->text : "no answer")));
+      }
+    });
+  }
+
+  bool on_line(std::string_view line) override {
+    const auto parsed = parse_reply_line(line);
+    const std::uint32_t id = parsed ? parsed->id : parsed.error().id;
+    const auto at = expected_.find(id);
+    if (at == expected_.end()) {
+      return false;
+    }
+    const Handler handler = std::move(at->second);
+    expected_.erase(at);
+    if (parsed) {
+      handler(parsed->reply);
+    } else {
+      handler(Fault{FaultKind::refused, "its answer cannot be understood: " + parsed.error().text});
+    }
+    return true;
+  }
+
+ private:
+  using Handler = std::function<void(const ServerReply&)>;
+
+  void send(ClientLine line, Handler handler) {
+    next_ = next_ == INT32_MAX ? 1 : next_ + 1;
+    expected_.insert_or_assign(next_, std::move(handler));
+    write_(request_line({next_, std::move(line)}));
+  }
+
+  Write write_;
+  std::string server_;
+  std::uint32_t next_ = 0;
+  std::map<std::uint32_t, Handler> expected_;
+};
+
+}  // namespace
+
+std::unique_ptr<Conversation> make_native_session(Conversation::Write write, std::string server) {
+  return std::make_unique<NativeSession>(std::move(write), std::move(server));
+}
+
+}  // namespace dexlock

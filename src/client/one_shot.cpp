@@ -1,0 +1,346 @@
+#include "dexlock/one_shot.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "client/clock.hpp"
+#include "client/one_shot_call.hpp"
+#include "client/who_text.hpp"
+#include "lock/lock_name.hpp"
+#include "store/machine.hpp"
+#include "store/shell_acceptor.hpp"
+
+namespace dexlock {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kShortestCall{5'000};
+constexpr milliseconds kInitLimit{20'000};
+constexpr milliseconds kTidyLimit{1'000};
+constexpr milliseconds kAnswerTime{20};  // from the end of a call's patience to its exit status
+constexpr milliseconds kClaim{10'000};   // lease of a hand-over that is not claimed yet
+
+milliseconds in_ms(Nanoseconds span) { return std::chrono::duration_cast<milliseconds>(span); }
+
+// Everything a call on one lock needs before it may talk to a server.
+struct Prepared {
+  std::string name;
+  ClientContext context;
+  OwnerIdentity owner;
+  OwnerState state;
+  Saved saved;
+};
+
+Result<Prepared> prepare(const OneShotOptions& options, milliseconds turn_limit) {
+  const auto name = LockName::parse(options.name);
+  if (!name) {
+    return std::unexpected(name.error());
+  }
+  auto context = ClientContext::load();
+  if (!context) {
+    return std::unexpected(context.error());
+  }
+  auto owner = find_owner(options.owner);
+  if (!owner) {
+    return std::unexpected(owner.error());
+  }
+  OwnerState state(context->paths.state_dir, key_file_name(name->text()), owner->key);
+  if (const auto turn = state.take_turn(turn_limit); !turn) {
+    return std::unexpected(turn.error());
+  }
+  Saved saved = state.load();
+  return Prepared{name->text(), std::move(*context), std::move(*owner), std::move(state),
+                  std::move(saved)};
+}
+
+std::string who(const OwnerIdentity& owner) { return who_text(who_here(owner.pid, owner.command)); }
+
+std::string busy_text(const Busy& busy) {
+  if (busy.record.holders.empty()) {
+    return "the lock is closed: " + busy.record.gate.note;
+  }
+  const Holder& holder = busy.record.holders.front();
+  std::string text = "held by " + (holder.who.empty() ? holder.client.text : holder.who) +
+                     " with token " + std::to_string(holder.token.value);
+  if (busy.takeover) {
+    text += "; if it is dead, free in " + std::to_string(in_ms(*busy.takeover).count()) + " ms";
+  }
+  return text;
+}
+
+// One get-lock call, from the first connection to its answer.
+class GetCall {
+ public:
+  GetCall(Prepared& prepared, const OneShotOptions& options)
+      : prepared_(prepared), options_(options), call_(prepared.context, prepared.name) {}
+
+  Result<GetOutcome> run(Remarks& remarks) {
+    const Instant began = now();
+    const bool holding = is_holding(began);
+    call_.run(limit(began), {.on_ready = [this, holding] { on_ready(holding); },
+                             .on_event = [this](const Event& event) { on_event(event); },
+                             .on_change =
+                                 [this] {
+                                   if (call_.hopeless()) {
+                                     no_quorum_ = true;
+                                     call_.finish();
+                                   }
+                                 }});
+    if (lapsed_) {
+      give_up();
+    }
+    call_.remember();
+    call_.collect_remarks(remarks);
+    return outcome();
+  }
+
+ private:
+  [[nodiscard]] bool is_holding(Instant at) const {
+    const Saved& saved = prepared_.saved;
+    return saved.token.value != 0 && Belief(saved.start, saved.lease).holds(at);
+  }
+
+  // A renewal ends while the caller can still rely on what is left, if that is so already.
+  [[nodiscard]] milliseconds limit(Instant at) const {
+    const milliseconds longest = std::max(3 * options_.step, kShortestCall);
+    if (!is_holding(at)) {
+      return longest;
+    }
+    const milliseconds left =
+        in_ms(Belief(prepared_.saved.start, prepared_.saved.lease).remaining(at));
+    const milliseconds spare = left - 2 * options_.step - kAnswerTime;
+    return std::min(longest, spare.count() > 0 ? spare : left);
+  }
+
+  void on_ready(bool holding) {
+    const std::string& group = call_.cluster().group()->id;
+    if (prepared_.saved.group != group) {  // what is saved means nothing to these servers
+      prepared_.saved = prepared_.state.blank();
+      prepared_.saved.group = group;
+      holding = false;
+    }
+    const Claim claim{.client = prepared_.saved.client};
+    const Terms terms{options_.timeout, options_.stop_timeout, kClaim, kDriftPpm};
+    LockDriver& driver = call_.drive(claim, terms, who(prepared_.owner), prepared_.state);
+    driver.resume(prepared_.saved);
+    if (holding && driver.session().holds(now())) {
+      driver.renew();
+    } else {
+      driver.acquire(Patience::once);
+    }
+  }
+
+  void on_event(const Event& event) {
+    if (std::holds_alternative<Granted>(event) || std::holds_alternative<Renewed>(event)) {
+      fresh_ = true;
+      call_.finish();
+    } else if (const auto* busy = std::get_if<Busy>(&event)) {
+      reason_ = busy_text(*busy);
+      call_.finish();
+    } else if (const auto* closed = std::get_if<Closed>(&event)) {
+      reason_ = closed->declined == Declined::too_new
+                    ? "a newer version of dex-lock wrote the record of this lock; upgrade"
+                    : "the lock is closed: " + closed->record.gate.note;
+      call_.finish();
+    } else if (const auto* lost = std::get_if<Lost>(&event)) {
+      lapsed_ = true;
+      reason_ = "lost: " + lost->why;
+      call_.finish();
+    } else if (std::holds_alternative<AlarmRaised>(event)) {
+      call_.fail_with(Error{Errc::store_damaged,
+                            "two values were proposed under one ballot: two clients run with one "
+                            "identity (a cloned machine?); this lock cannot be used"});
+    } else if (std::holds_alternative<NoQuorum>(event)) {
+      no_quorum_ = true;
+      call_.finish();
+    }
+  }
+
+  // Lost within this very call (it was stopped for too long): others need not wait for us.
+  void give_up() {
+    if (LockDriver* driver = call_.driver()) {
+      call_.again(
+          kTidyLimit, [driver] { driver->release(); },
+          [this](const Event& event) {
+            if (std::holds_alternative<Released>(event)) {
+              call_.finish();
+            }
+          });
+    }
+  }
+
+  // The clock is read here once more, as the very last act: whatever happened in between, 0 is only
+  // for a lease that still runs.
+  Result<GetOutcome> outcome() {
+    if (call_.error()) {
+      return std::unexpected(*call_.error());
+    }
+    const Instant at = now();
+    const LockDriver* driver = call_.driver();
+    GetOutcome outcome{.reason = reason_};
+    const Nanoseconds left = remaining(driver, at);
+    const Nanoseconds wanted = fresh_
+                                   ? std::min<Nanoseconds>(2 * options_.step, options_.timeout / 2)
+                                   : Nanoseconds(2 * options_.step);
+    if (!lapsed_ && reason_.empty() && left.count() > 0 && left >= wanted) {
+      outcome.held = true;
+      outcome.left = in_ms(left);
+      outcome.token =
+          driver != nullptr ? driver->session().token().value : prepared_.saved.token.value;
+      return outcome;
+    }
+    if (reason_.empty() && fresh_) {
+      outcome.reason = "confirmed, but too little of the lease is left";
+      return outcome;
+    }
+    if (reason_.empty()) {
+      return std::unexpected(call_.why_no_quorum());
+    }
+    return outcome;
+  }
+
+  [[nodiscard]] Nanoseconds remaining(const LockDriver* driver, Instant at) const {
+    if (driver != nullptr) {
+      const auto& belief = driver->session().belief();
+      return belief ? belief->remaining(at) : Nanoseconds(0);
+    }
+    return is_holding(at) ? Belief(prepared_.saved.start, prepared_.saved.lease).remaining(at)
+                          : Nanoseconds(0);
+  }
+
+  Prepared& prepared_;
+  const OneShotOptions& options_;
+  OneShotCall call_;
+  bool fresh_ = false;
+  bool lapsed_ = false;
+  bool no_quorum_ = false;
+  std::string reason_;
+};
+
+// Releases what `prepared` holds or may hold; true once a majority has confirmed it.
+Result<bool> release(Prepared& prepared, milliseconds limit, Remarks& remarks) {
+  if (prepared.saved.token.value == 0 && !prepared.saved.maybe_listed) {
+    return true;
+  }
+  Saved ended = prepared.saved;  // first of all the belief ends, whatever becomes of the rest
+  ended.token = FencingToken{};
+  ended.maybe_listed = true;
+  ended.sticky.reset();
+  if (const auto saved = prepared.state.save(ended); !saved) {
+    return std::unexpected(saved.error());
+  }
+  OneShotCall call(prepared.context, prepared.name);
+  const bool done = call.run(
+      limit, {.on_ready =
+                  [&] {
+                    if (prepared.saved.group != call.cluster().group()->id) {
+                      call.finish();  // it is held elsewhere, if at all
+                      return;
+                    }
+                    LockDriver& driver = call.drive(Claim{.client = prepared.saved.client},
+                                                    Terms{.lease = milliseconds(1)},
+                                                    who(prepared.owner), prepared.state);
+                    driver.resume(prepared.saved);
+                    driver.release();
+                  },
+              .on_event =
+                  [&](const Event& event) {
+                    if (std::holds_alternative<Released>(event)) {
+                      call.finish();
+                    } else if (std::holds_alternative<Closed>(event)) {
+                      call.fail_with(Error{Errc::bad_config,
+                                           "a newer version of dex-lock wrote the record of this "
+                                           "lock; upgrade"});
+                    }
+                  },
+              .on_change = [] {}});
+  call.collect_remarks(remarks);
+  if (call.error()) {
+    return std::unexpected(*call.error());
+  }
+  if (!done) {
+    return std::unexpected(call.why_no_quorum());
+  }
+  prepared.state.forget();
+  return true;
+}
+
+}  // namespace
+
+Result<GetOutcome> get_lock(const OneShotOptions& options, Remarks& remarks) {
+  auto prepared = prepare(options, std::max(3 * options.step, kShortestCall));
+  if (!prepared) {
+    return std::unexpected(prepared.error());
+  }
+  return GetCall(*prepared, options).run(remarks);
+}
+
+Result<void> release_lock(const OneShotOptions& options, Remarks& remarks) {
+  auto prepared = prepare(options, kShortestCall);
+  if (!prepared) {
+    return std::unexpected(prepared.error());
+  }
+  const auto released = release(*prepared, kShortestCall, remarks);
+  if (!released) {
+    return std::unexpected(released.error());
+  }
+  prepared->state.forget();
+  return {};
+}
+
+Result<void> init_lock(const OneShotOptions& options, Remarks& remarks) {
+  auto prepared = prepare(options, kShortestCall);
+  if (!prepared) {
+    return std::unexpected(prepared.error());
+  }
+  const Config& config = prepared->context.config;
+  remarks.warnings = config.warnings;
+  if (config.embedded_default) {
+    remarks.notes.push_back(
+        "no lock servers are configured: this user's own store on this machine "
+        "serves, " +
+        prepared->context.paths.store_dir.string());
+  }
+  if (options.new_group) {
+    prepared->context.memory.forget_group();
+  }
+  Remarks ignored;
+  static_cast<void>(release(*prepared, kTidyLimit, ignored));  // what is left of a former life
+  prepared->state.forget();
+
+  OneShotCall call(prepared->context, prepared->name);
+  call.run(kInitLimit, {.on_ready = [] {},
+                        .on_event = [](const Event&) {},
+                        .on_change =
+                            [&call] {
+                              if (call.cluster().settled()) {
+                                call.finish();
+                              }
+                            }});
+  if (call.error()) {
+    return std::unexpected(*call.error());
+  }
+  call.collect_remarks(remarks);
+  for (std::size_t server = 0; server < call.cluster().size(); ++server) {
+    if (const auto view = call.cluster().view(server); view.down) {
+      remarks.warnings.push_back(view.down->text);
+    }
+  }
+  for (const AssemblyProblem& problem : call.cluster().assembly().problems()) {
+    remarks.warnings.push_back(problem.text);
+  }
+  for (std::size_t server = 0; server < call.cluster().size(); ++server) {
+    const auto view = call.cluster().view(server);
+    if (view.down && view.down->code == Errc::bad_config) {
+      return fail(Errc::bad_config, view.down->text);
+    }
+  }
+  if (!call.cluster().group() || call.hopeless()) {
+    return std::unexpected(call.why_no_quorum());
+  }
+  return {};
+}
+
+}  // namespace dexlock

@@ -1,0 +1,85 @@
+#include "client/owner_state.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <system_error>
+
+#include "client/clock.hpp"
+#include "client/state_file.hpp"
+#include "store/machine.hpp"
+
+namespace dexlock {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Turns are shared by owners whose keys collide, so that their files do not add up for ever; all
+// that a collision costs is that two unrelated calls take turns.
+constexpr std::size_t kTurnFiles = 256;
+
+constexpr std::size_t kClientIdBytes = 12;
+
+}  // namespace
+
+OwnerState::OwnerState(const fs::path& state_dir, const std::string& lock_file,
+                       const std::string& owner)
+    : directory_(state_dir / "owners" / lock_file),
+      file_(directory_ / owner),
+      whose_("owner " + owner + " of " + lock_file + '\n'),
+      turn_file_(state_dir / "turns" /
+                 std::to_string(std::hash<std::string>{}(lock_file + '/' + owner) % kTurnFiles)) {}
+
+Result<void> OwnerState::take_turn(std::chrono::milliseconds limit) {
+  std::error_code ignored;
+  fs::create_directories(turn_file_.parent_path(), ignored);
+  const int fd = ::open(turn_file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return fail(Errc::io, "cannot open " + turn_file_.string() + ": " + std::strerror(errno) +
+                              "; make room or set DEXLOCK_STATE");
+  }
+  turn_ = UniqueFd(fd);
+  const Instant began = now();
+  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      return fail(Errc::io, "cannot lock " + turn_file_.string() + ": " + std::strerror(errno));
+    }
+    if (elapsed_for_holder(began, now()) >= limit) {
+      return fail(Errc::store_busy, "another call of this owner is still under way");
+    }
+    ::nanosleep(&kPause, nullptr);
+  }
+  return {};
+}
+
+Saved OwnerState::load() const {
+  remove_stale_state_files(directory_);
+  const auto text = read_state_file(file_);
+  if (text && text->starts_with(whose_) && text->ends_with('\n')) {
+    const std::string_view content(*text);
+    if (auto saved =
+            parse_saved(content.substr(whose_.size(), content.size() - whose_.size() - 1))) {
+      return *saved;
+    }
+  }
+  return blank();
+}
+
+Saved OwnerState::blank() { return Saved{.client = {random_hex(kClientIdBytes)}}; }
+
+Result<void> OwnerState::save(const Saved& saved) const {
+  return write_state_file(file_, whose_ + saved_text(saved) + '\n');
+}
+
+void OwnerState::forget() const {
+  std::error_code ignored;
+  fs::remove(file_, ignored);
+  fs::remove(directory_, ignored);  // only if it is empty now
+}
+
+}  // namespace dexlock

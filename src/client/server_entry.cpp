@@ -1,0 +1,268 @@
+#include "client/server_entry.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "lock/quoted_text.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr std::size_t kEntryBytesMax = 1024;  // longer than any host name, user and path in use
+constexpr std::size_t kRemotePathBytesMax = 1024;
+constexpr std::size_t kHostBytesMax = 255;  // a DNS name's limit
+constexpr int kPortMax = 65535;
+
+constexpr std::string_view kForms =
+    "write HOST, USER@HOST, HOST:PORT, [V6ADDRESS]:PORT, ssh://USER@HOST:PORT/PATH or dir:/PATH";
+
+constexpr bool is_alphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool consists_of(std::string_view text, std::string_view besides_alphanumeric) {
+  return std::ranges::all_of(
+      text, [&](char c) { return is_alphanumeric(c) || besides_alphanumeric.contains(c); });
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') {
+      c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  return out;
+}
+
+std::unexpected<Error> refuse(std::string_view entry, std::string_view why) {
+  return fail(Errc::bad_config, fmt::format("lock server {}: {}", quoted_text(entry), why));
+}
+
+std::optional<int> parse_port(std::string_view text) {
+  if (text.empty() || text.size() > 5) {
+    return std::nullopt;
+  }
+  int port = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') {
+      return std::nullopt;
+    }
+    port = port * 10 + (c - '0');
+  }
+  return port >= 1 && port <= kPortMax ? std::optional(port) : std::nullopt;
+}
+
+// The scheme of "scheme:..." where it is one that could be meant; a plain host:port has none.
+std::string scheme_of(std::string_view text) {
+  if (const auto end = text.find("://"); end != std::string_view::npos) {
+    return lower_case(text.substr(0, end));
+  }
+  for (const std::string_view scheme : {"dir", "unix"}) {
+    if (text.size() > scheme.size() && text[scheme.size()] == ':' &&
+        lower_case(text.substr(0, scheme.size())) == scheme) {
+      return std::string(scheme);
+    }
+  }
+  return {};
+}
+
+Result<ServerEntry> parse_dir(std::string_view entry) {
+  std::string path;
+  for (const char c : entry.substr(4)) {
+    if (c != '/' || !path.ends_with('/')) {
+      path += c;
+    }
+  }
+  if (path.size() > 1 && path.ends_with('/')) {
+    path.pop_back();
+  }
+  if (!path.starts_with('/')) {
+    return refuse(entry, "the path must be absolute, as in dir:/var/lib/locks");
+  }
+  return ServerEntry{.kind = ServerEntry::Kind::dir,
+                     .shown = std::string(entry),
+                     .user_host = {},
+                     .port = {},
+                     .path = std::move(path)};
+}
+
+// What is wrong with a host, or nothing. `bracketed`: an IPv6 address, perhaps with a %zone.
+std::string host_fault(std::string_view host, bool bracketed) {
+  if (host.empty()) {
+    return "the host is empty";
+  }
+  if (host.size() > kHostBytesMax) {
+    return fmt::format("the host has more than {} bytes", kHostBytesMax);
+  }
+  if (host.front() == '-') {
+    return "a host must not begin with -, ssh would take it for an option";
+  }
+  if (bracketed) {
+    const auto address = host.substr(0, host.find('%'));
+    const bool is_address = address.contains(':') &&
+                            address.find_first_not_of("0123456789abcdefABCDEF:.") == address.npos;
+    return is_address && consists_of(host, ":.%_-") ? "" : "no IPv6 address between [ and ]";
+  }
+  return consists_of(host, "._+-") ? "" : "a host is letters, digits and . _ + -";
+}
+
+std::string user_fault(std::string_view user) {
+  if (user.empty()) {
+    return "the user before @ is empty";
+  }
+  if (user.front() == '-' || user.back() == '\\' || !consists_of(user, "._+@\\-")) {
+    return "the user before @ must be letters, digits and . _ + - and not begin with -";
+  }
+  return "";
+}
+
+struct HostPort {
+  std::string_view host;
+  std::optional<std::string_view> port;
+  bool bracketed = false;
+};
+
+// Splits without judging the parts; nothing when the brackets or colons do not pair up.
+std::optional<HostPort> split_host_port(std::string_view text) {
+  if (text.starts_with('[')) {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos) {
+      return std::nullopt;
+    }
+    const auto rest = text.substr(end + 1);
+    if (!rest.empty() && rest.front() != ':') {
+      return std::nullopt;
+    }
+    return HostPort{.host = text.substr(1, end - 1),
+                    .port = rest.empty() ? std::nullopt : std::optional(rest.substr(1)),
+                    .bracketed = true};
+  }
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) {
+    return HostPort{.host = text, .port = {}};
+  }
+  return HostPort{.host = text.substr(0, colon), .port = text.substr(colon + 1)};
+}
+
+// `target` is [USER@]HOST[:PORT]; `entry` is quoted in errors.
+Result<ServerEntry> parse_ssh(std::string_view entry, std::string_view target, std::string path) {
+  ServerEntry out{.kind = ServerEntry::Kind::ssh,
+                  .shown = std::string(entry),
+                  .user_host = {},
+                  .port = {},
+                  .path = std::move(path)};
+  std::string_view host_text = target;
+  if (const auto at = target.rfind('@'); at != std::string_view::npos) {
+    if (const auto fault = user_fault(target.substr(0, at)); !fault.empty()) {
+      return refuse(entry, fault);
+    }
+    out.user_host = target.substr(0, at + 1);
+    host_text = target.substr(at + 1);
+  }
+  const auto split = split_host_port(host_text);
+  if (!split) {
+    return refuse(entry, fmt::format("cannot be read; {}", kForms));
+  }
+  if (const auto fault = host_fault(split->host, split->bracketed); !fault.empty()) {
+    return refuse(entry, fmt::format("{}; {}", fault, kForms));
+  }
+  if (split->port) {
+    out.port = parse_port(*split->port);
+    if (!out.port && split->port->contains(':')) {
+      return refuse(entry, "an IPv6 address must stand in brackets, as in [::1] or [::1]:22");
+    }
+    if (!out.port) {
+      return refuse(entry, fmt::format("port {} is no number from 1 to {}; a directory is written "
+                                       "as in ssh://HOST/PATH",
+                                       quoted_text(*split->port), kPortMax));
+    }
+  }
+  out.user_host += split->host;
+  return out;
+}
+
+Result<ServerEntry> parse_ssh_url(std::string_view entry) {
+  const std::string_view rest = entry.substr(std::string_view("ssh://").size());
+  const auto slash = std::min(rest.find('/'), rest.size());
+  std::string_view path = rest.substr(slash);
+  if (path == "/") {
+    path = {};
+  }
+  if (path.starts_with("/~/")) {
+    path.remove_prefix(1);  // relative to the login directory
+  }
+  if (path.empty()) {
+    return parse_ssh(entry, rest.substr(0, slash), {});
+  }
+  auto remote_path = parse_remote_path(path);
+  if (!remote_path) {
+    return refuse(entry, remote_path.error().text);
+  }
+  return parse_ssh(entry, rest.substr(0, slash), std::move(*remote_path));
+}
+
+}  // namespace
+
+bool is_same_place(const ServerEntry& a, const ServerEntry& b) {
+  return a.kind == b.kind && a.user_host == b.user_host && a.port == b.port && a.path == b.path;
+}
+
+Result<ServerEntry> parse_server_entry(std::string_view text) {
+  if (text.size() > kEntryBytesMax) {
+    return refuse(text, fmt::format("longer than {} bytes", kEntryBytesMax));
+  }
+  if (std::ranges::any_of(text, is_control)) {
+    return refuse(text, "control bytes are not allowed in it");
+  }
+  const std::string scheme = scheme_of(text);
+  if (scheme == "dir") {
+    return parse_dir(text);
+  }
+  if (scheme == "ssh") {
+    return parse_ssh_url(text);
+  }
+  constexpr std::array<std::string_view, 5> kLater{"tcp", "tls", "unix", "etcd", "etcds"};
+  if (std::ranges::find(kLater, scheme) != kLater.end()) {
+    return refuse(
+        text, fmt::format("{}: is not supported by this version; use ssh or dir:/PATH", scheme));
+  }
+  if (!scheme.empty() || text.contains("://")) {
+    return refuse(text, fmt::format("unknown kind of server; {}", kForms));
+  }
+  return parse_ssh(text, text, {});
+}
+
+Result<std::string> parse_remote_path(std::string_view text) {
+  const auto refuse_path = [&](std::string_view why) {
+    return fail(Errc::bad_config, fmt::format("path {}: {}", quoted_text(text), why));
+  };
+  std::string_view path = text;
+  if (path.starts_with("~/")) {
+    path.remove_prefix(std::min(path.find_first_not_of('/', 1), path.size()));
+  }
+  if (path.empty()) {
+    return refuse_path("it is empty; name a directory, as in .dex-lock");
+  }
+  if (path.size() > kRemotePathBytesMax) {
+    return refuse_path(fmt::format("longer than {} bytes", kRemotePathBytesMax));
+  }
+  if (std::ranges::any_of(path, is_control)) {
+    return refuse_path("control bytes are not allowed in it");
+  }
+  if (path.front() == '-') {
+    return refuse_path("it must not begin with -; write ./ before it");
+  }
+  if (path.front() == '~') {
+    return refuse_path(
+        "~ stands only for the own login directory, as in ~/locks; write / or ./ "
+        "before anything else");
+  }
+  return std::string(path);
+}
+
+}  // namespace dexlock

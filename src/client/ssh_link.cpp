@@ -1,0 +1,166 @@
+#include "client/ssh_link.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <deque>
+#include <map>
+#include <utility>
+
+#include "client/files_session.hpp"
+#include "client/native_session.hpp"
+#include "shell/store_text.hpp"
+#include "store/machine.hpp"
+#include "transport/greeting.hpp"
+#include "transport/line_process.hpp"
+#include "wire/greeting_line.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr std::chrono::seconds kConnectTimeout{10};
+constexpr std::size_t kUniqueBytes = 12;
+
+class SshLink final : public Link {
+ public:
+  SshLink(boost::asio::io_context& loop, SshLinkOptions options, Handlers handlers)
+      : loop_(loop), options_(std::move(options)), handlers_(std::move(handlers)) {}
+  ~SshLink() override { close(); }
+
+  void open() override {
+    close();
+    alive_ = std::make_shared<bool>(true);
+    finder_.emplace(options_.target.shown);
+    auto argv =
+        ssh_argv(options_.target, options_.ssh_options, bootstrap_command(), kConnectTimeout);
+    if (!argv) {
+      report_down(argv.error());
+      return;
+    }
+    auto process = LineProcess::start(loop_, *argv,
+                                      {.on_line = [this](std::string_view line) { on_line(line); },
+                                       .on_end = [this](const ProcessEnd& end) { on_end(end); }});
+    if (!process) {
+      report_down(process.error());
+      return;
+    }
+    process_ = std::move(*process);
+    unique_ = random_hex(kUniqueBytes);
+    process_->write(store_payload({.root = options_.root,
+                                   .unique = unique_,
+                                   .native = true,
+                                   .unsynced = options_.allow_unsynced}));
+  }
+
+  void close() override {
+    if (alive_) {
+      *alive_ = false;
+      alive_.reset();
+    }
+    conversation_.reset();
+    process_.reset();
+  }
+
+  void request(const Where& where, const std::string& name, Request request,
+               ReplyHandler handler) override {
+    if (conversation_) {
+      conversation_->request(where, name, std::move(request), std::move(handler));
+    }
+  }
+
+  void change_group(const GroupStep& step, GroupHandler handler) override {
+    if (conversation_) {
+      conversation_->change_group(step, std::move(handler));
+    }
+  }
+
+ private:
+  // Tells it later, from the loop: never from inside a call of this link.
+  void report_down(Error why) {
+    boost::asio::post(loop_, [this, alive = alive_, why = std::move(why)] {
+      if (*alive) {
+        handlers_.on_down(why);
+      }
+    });
+  }
+
+  void on_line(std::string_view line) {
+    if (conversation_) {
+      if (!conversation_->on_line(line)) {
+        handlers_.on_down(Error{Errc::store_damaged,
+                                options_.target.shown + ": answers what cannot be understood"});
+      }
+      return;
+    }
+    const auto decision = finder_->feed(line);
+    if (!decision) {
+      return;
+    }
+    if (!*decision) {
+      handlers_.on_down(decision->error());
+      return;
+    }
+    greet(**decision);
+  }
+
+  void greet(std::string_view line) {
+    const auto parsed = parse_greeting_line(line);
+    if (!parsed) {
+      handlers_.on_down(explain(parsed.error()));
+      return;
+    }
+    const Greeting& greeting = *parsed;
+    const auto write = [this](std::string text) { process_->write(text + "\n"); };
+    if (greeting.format == "files") {
+      conversation_ = make_files_session(write, {.boot = greeting.boot.value_or(BootId{"synced"}),
+                                                 .writer = unique_.substr(0, 12),
+                                                 .server = options_.target.shown});
+    } else {
+      conversation_ = make_native_session(write, options_.target.shown);
+    }
+    LinkGreeting told{.identity = {.incarnation = greeting.incarnation},
+                      .format = greeting.format,
+                      .sync = greeting.sync,
+                      .boot = greeting.boot ? greeting.boot->text : "-",
+                      .directory = greeting.directory};
+    if (greeting.proposed) {
+      told.identity.proposed =
+          Group{greeting.proposed->group, greeting.proposed->epoch, greeting.proposed->members};
+    }
+    if (greeting.active) {
+      told.identity.active = greeting.active->group;
+    }
+    handlers_.on_greeting(told);
+  }
+
+  Error explain(const GreetingTrouble& trouble) const {
+    const std::string text = options_.target.shown + ": " + trouble.detail;
+    if (trouble.reason == "corrupt") {
+      return Error{Errc::store_damaged, text};
+    }
+    if (trouble.reason == "nosync") {
+      return Error{Errc::bad_config,
+                   text + " (write `allow_unsynced_store yes` to conf/options to accept that)"};
+    }
+    return Error{Errc::bad_config, text};
+  }
+
+  void on_end(const ProcessEnd& end) { handlers_.on_down(explain_ssh_end(options_.target, end)); }
+
+  boost::asio::io_context& loop_;
+  SshLinkOptions options_;
+  Handlers handlers_;
+  std::shared_ptr<bool> alive_;
+  std::string unique_;
+  std::optional<GreetingFinder> finder_;
+  std::unique_ptr<LineProcess> process_;
+  std::unique_ptr<Conversation> conversation_;
+};
+
+}  // namespace
+
+std::unique_ptr<Link> make_ssh_link(boost::asio::io_context& loop, SshLinkOptions options,
+                                    Link::Handlers handlers) {
+  return std::make_unique<SshLink>(loop, std::move(options), std::move(handlers));
+}
+
+}  // namespace dexlock

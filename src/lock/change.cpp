@@ -1,0 +1,167 @@
+#include "lock/change.hpp"
+
+#include <algorithm>
+
+#include "lock/invariant.hpp"
+#include "lock/record_text.hpp"
+
+namespace dexlock {
+namespace {
+
+Change decline(Declined why) { return Change{.next = std::nullopt, .declined = why}; }
+
+Change write(Record record) { return Change{.next = std::move(record), .declined = {}}; }
+
+// Takes the entries that `gone` selects out of the record; true if there was one.
+template <class Predicate>
+bool remove_holders(Record& record, EndKind how, Predicate gone) {
+  bool removed = false;
+  for (const Holder& holder : record.holders) {
+    if (gone(holder)) {
+      record.last = Departed{holder.token, holder.client, how, false, holder.who};
+      removed = true;
+    }
+  }
+  std::erase_if(record.holders, gone);
+  if (record.holders.empty()) {
+    record.capacity = 1;
+  }
+  return removed;
+}
+
+std::optional<Declined> refusal(const Record& record, const AcquireSpec& spec) {
+  if (record.gate.state != GateState::open) {
+    return Declined::gate_closed;
+  }
+  if (!compatible(record, spec.claim)) {
+    return Declined::held;
+  }
+  if (spec.claim.weight == 0 || spec.claim.capacity == 0) {
+    return Declined::no_room;
+  }
+  if (record.count >= kTokenCountMax) {
+    return Declined::used_up;
+  }
+  if (record.holders.size() >= std::min(spec.holders_max, kHoldersMax)) {
+    return Declined::no_room;
+  }
+  return std::nullopt;
+}
+
+void grant(Record& record, const AcquireSpec& spec, std::optional<std::uint32_t> ticket) {
+  const std::uint64_t before = record.count;
+  ++record.count;
+  INVARIANT(record.count > before);
+  INVARIANT(record.count <= kTokenCountMax);
+  if (spec.claim.mode == Mode::semaphore) {
+    record.capacity = spec.claim.capacity;
+  }
+  record.holders.push_back(Holder{.token = make_token(spec.epoch, record.count),
+                                  .client = spec.claim.client,
+                                  .op = spec.op,
+                                  .mode = spec.claim.mode,
+                                  .weight = spec.claim.weight,
+                                  .terms = spec.terms,
+                                  .ticket = ticket,
+                                  .who = spec.who,
+                                  .later_fields = {}});
+}
+
+bool too_long(const Record& record) { return record_text(record).size() > kRecordBytesMax; }
+
+}  // namespace
+
+Change acquire(const Record& base, const AcquireSpec& spec) {
+  if (base.version > kRecordVersion) {
+    return decline(Declined::too_new);
+  }
+  const Holder* mine = base.find(spec.claim.client);
+  if (mine != nullptr && mine->op == spec.op) {
+    return write(base);
+  }
+  Record next = base;
+  remove_holders(next, EndKind::released,
+                 [&](const Holder& holder) { return holder.client == spec.claim.client; });
+  if (const auto why = refusal(next, spec)) {
+    return decline(*why);
+  }
+  grant(next, spec, std::nullopt);
+  next.op = spec.op;
+  return too_long(next) ? decline(Declined::no_room) : write(std::move(next));
+}
+
+Change release(const Record& base, const ReleaseSpec& spec) {
+  if (base.version > kRecordVersion) {
+    return decline(Declined::too_new);
+  }
+  Record next = base;
+  const bool removed = remove_holders(next, EndKind::released, [&](const Holder& holder) {
+    return holder.client == spec.client && (!spec.token || holder.token == *spec.token);
+  });
+  if (!removed) {
+    if (next.op.text.empty()) {
+      next.op = spec.op;  // an absent record has no text of its own
+    }
+    return write(std::move(next));
+  }
+  if (next.gate.state == GateState::open) {
+    for (const Ticket& heir : heirs(next, spec.waiting)) {
+      const AcquireSpec as{.claim = heir.claim,
+                           .op = {heir.claim.client.text},
+                           .epoch = spec.epoch,
+                           .terms = heir.terms,
+                           .who = heir.who};
+      if (refusal(next, as)) {
+        break;
+      }
+      Record more = next;
+      grant(more, as, heir.refresh);
+      if (too_long(more)) {
+        break;
+      }
+      next = std::move(more);
+    }
+  }
+  next.op = spec.op;
+  return write(std::move(next));
+}
+
+Change plain_release(const Record& base, FencingToken token) {
+  if (base.version > kRecordVersion) {
+    return decline(Declined::too_new);
+  }
+  Record next = base;
+  const bool removed = remove_holders(next, EndKind::released,
+                                      [&](const Holder& holder) { return holder.token == token; });
+  if (!removed || !next.is_free()) {
+    return decline(Declined::not_held);
+  }
+  next.op = OpId{"release" + std::to_string(token.value)};
+  return write(std::move(next));
+}
+
+Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec) {
+  if (base.version > kRecordVersion) {
+    return decline(Declined::too_new);
+  }
+  Record next = base;
+  const bool removed = remove_holders(next, EndKind::expired, [&](const Holder& holder) {
+    return holder.token == victim.token && holder.op == victim.op;
+  });
+  Change granted = acquire(next, spec);
+  if (granted.next || !removed) {
+    return granted;
+  }
+  next.op = spec.op;
+  return write(std::move(next));
+}
+
+Change confirm(const Record& base, const ClientId& client, FencingToken token) {
+  const Holder* mine = base.find(token);
+  if (mine == nullptr || mine->client != client) {
+    return decline(Declined::not_held);
+  }
+  return write(base);
+}
+
+}  // namespace dexlock

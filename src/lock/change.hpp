@@ -1,0 +1,69 @@
+// The changes of a lock record: pure functions from record to record. Each recognises its own
+// effect, so that it may be tried again after an unknown outcome without happening twice.
+//
+// A change that finds nothing to do but is reported to somebody ("already granted", "already gone")
+// still writes the record it read back: an answer based on a value that no majority has could be
+// undone by the next reader [Cassandra 12126, Scylla 6299].
+//
+// Threads: pure functions.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "lock/record.hpp"
+#include "lock/ticket.hpp"
+
+namespace dexlock {
+
+enum class Declined {
+  held,         // incompatible holders
+  gate_closed,  // held for maintenance, or moved
+  no_room,      // holders or bytes of the record are at their limit
+  not_held,     // the caller is not a holder
+  too_new,      // a newer version wrote this record; it is never modified here
+  used_up,      // 2^40 grants in this epoch
+};
+
+// Either a record to write, or why not.
+struct Change {
+  std::optional<Record> next;
+  Declined declined = Declined::held;
+};
+
+struct AcquireSpec {
+  Claim claim;
+  OpId op;  // names this acquisition; found again in the holder entry
+  Epoch epoch;
+  Terms terms;
+  std::string who;
+  std::size_t holders_max = kHoldersMax;  // 16 where a `files` store is among the servers
+};
+
+// Grants to `spec.claim.client`. An entry of this client with another op is one it has given up or
+// never learned of: it is replaced by the new grant, in the same change.
+[[nodiscard]] Change acquire(const Record& base, const AcquireSpec& spec);
+
+struct ReleaseSpec {
+  ClientId client;
+  std::optional<FencingToken> token;  // only this one; nothing: all entries of the client
+  Epoch epoch;
+  OpId op;
+  std::vector<Ticket> waiting;  // merged and senior first; empty = release to FREE
+};
+
+// Removes the client's entries and hands over to the heirs among `waiting`.
+[[nodiscard]] Change release(const Record& base, const ReleaseSpec& spec);
+
+// The release to FREE of `token` as a function of `base` alone, whoever computes it: what a saved
+// sticky promise may carry. Declines when the result would not be FREE.
+[[nodiscard]] Change plain_release(const Record& base, FencingToken token);
+
+// Removes `victim` as expired, then grants to `spec`'s client if that is possible beside the
+// others.
+[[nodiscard]] Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec);
+
+// Writes the record back as it is if `client` still holds `token`.
+[[nodiscard]] Change confirm(const Record& base, const ClientId& client, FencingToken token);
+
+}  // namespace dexlock

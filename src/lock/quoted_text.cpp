@@ -1,0 +1,37 @@
+#include "lock/quoted_text.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+void append_shown(std::string& out, char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  if (c == '\n') {
+    out += "\\n";
+  } else if (c == '\t') {
+    out += "\\t";
+  } else if (c == '"' || c == '\\') {
+    out += '\\';
+    out += c;
+  } else if (byte < 0x20 || byte >= 0x7f) {
+    out += "\\x";
+    out += kDigits[byte >> 4U];
+    out += kDigits[byte & 15U];
+  } else {
+    out += c;
+  }
+}
+
+}  // namespace
+
+std::string quoted_text(std::string_view raw) {
+  std::string out = "\"";
+  for (const char c : raw.substr(0, kQuotedBytesMax)) {
+    append_shown(out, c);
+  }
+  out += raw.size() > kQuotedBytesMax ? "\"..." : "\"";
+  return out;
+}
+
+}  // namespace dexlock

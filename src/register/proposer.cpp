@@ -1,0 +1,200 @@
+#include "register/proposer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "lock/invariant.hpp"
+#include "lock/quorum.hpp"
+#include "register/choose.hpp"
+
+namespace dexlock {
+namespace {
+
+const Answer* answer_of(const std::optional<Reply>& reply) {
+  return reply ? std::get_if<Answer>(&*reply) : nullptr;
+}
+
+bool has_verdict(const std::optional<Reply>& reply, Verdict verdict) {
+  const Answer* answer = answer_of(reply);
+  return answer != nullptr && answer->verdict == verdict;
+}
+
+}  // namespace
+
+Proposer::Proposer(std::size_t servers, Epoch epoch, ProposerId me)
+    : servers_(servers), epoch_(epoch), me_(me), replies_(servers) {
+  INVARIANT(servers >= 1);
+  INVARIANT(servers <= kServersMax);
+}
+
+void Proposer::saw(const State& state) {
+  // Only rounds that the acceptor itself could have promised count; a liar's jump is cut to one
+  // step.
+  const std::uint32_t round = std::max(state.promised.round, state.accepted.round);
+  round_seen_ = std::max(round_seen_, std::min(round, kRoundMax - kRoundStepMax));
+}
+
+void Proposer::start_above(std::uint32_t round) {
+  round_seen_ = std::max(round_seen_, std::min(round, kRoundMax - kRoundStepMax));
+}
+
+ProposerOutput Proposer::start(Operation operation, std::optional<Sticky> sticky, Instant now) {
+  INVARIANT(phase_ == Phase::idle);
+  INVARIANT(operation.change != nullptr);
+  operation_ = std::move(operation);
+  replies_.assign(servers_, std::nullopt);
+  if (sticky && operation_.intent != Intent::evict && operation_.intent != Intent::force &&
+      sticky->ballot.round > round_used_) {
+    ballot_ = sticky->ballot;
+    round_used_ = ballot_.round;
+    ++attempt_;
+    return propose(sticky->base, now);
+  }
+  round_used_ = std::max(round_seen_, round_used_) + 1;
+  ballot_ = Ballot{static_cast<std::uint32_t>(epoch_.value), round_used_, me_, 0};
+  ++attempt_;
+  phase_ = Phase::preparing;
+  ProposerOutput output;
+  send_all(output, Prepare{ballot_, operation_.intent, operation_.claim, operation_.victim,
+                           operation_.beat, operation_.boots});
+  return output;
+}
+
+ProposerOutput Proposer::on_reply(std::size_t server, AttemptId attempt, const Reply& reply,
+                                  Instant now) {
+  INVARIANT(server < servers_);
+  if (const auto* answer = std::get_if<Answer>(&reply)) {
+    saw(answer->state);
+  }
+  if (phase_ == Phase::idle || attempt != attempt_ || replies_[server]) {
+    return {};
+  }
+  replies_[server] = reply;
+  return phase_ == Phase::preparing ? on_promise_phase(server, reply, now)
+                                    : on_accept_phase(server, reply);
+}
+
+// Nothing better than what has been heard can come of waiting: no majority of promises is possible,
+// or a majority has answered and its newest value is one the server that knows it refuses to
+// disturb.
+bool Proposer::prepare_is_hopeless() const {
+  std::size_t not_promised = 0;
+  std::size_t answered = 0;
+  const State* newest = nullptr;
+  bool newest_refuses = false;
+  for (const auto& reply : replies_) {
+    if (reply && !has_verdict(reply, Verdict::promise)) {
+      ++not_promised;
+    }
+    const Answer* answer = answer_of(reply);
+    if (answer == nullptr) {
+      continue;
+    }
+    ++answered;
+    if (newest == nullptr || answer->state.accepted >= newest->accepted) {
+      newest = &answer->state;
+      newest_refuses = answer->verdict == Verdict::held;
+    }
+  }
+  return servers_ - not_promised < majority(servers_) ||
+         (answered >= majority(servers_) && newest_refuses);
+}
+
+ProposerOutput Proposer::on_promise_phase(std::size_t, const Reply&, Instant now) {
+  std::vector<State> promises;
+  for (const auto& reply : replies_) {
+    if (has_verdict(reply, Verdict::promise)) {
+      promises.push_back(answer_of(reply)->state);
+    }
+  }
+  if (promises.size() >= majority(servers_)) {
+    return propose(choose(promises, servers_), now);
+  }
+  if (prepare_is_hopeless()) {
+    return finish(refused());
+  }
+  return {};
+}
+
+ProposerOutput Proposer::propose(const Record& base, Instant now) {
+  Change change = operation_.change(base);
+  if (!change.next) {
+    return finish(DeclinedBy{change.declined, base});
+  }
+  proposed_ = std::move(*change.next);
+  next_ = std::nullopt;
+  if (operation_.want_sticky && ballot_.round < kRoundMax) {
+    next_ = Ballot{ballot_.epoch, ballot_.round + 1, me_, 0};
+  }
+  sent_ = now;
+  ++attempt_;
+  phase_ = Phase::accepting;
+  replies_.assign(servers_, std::nullopt);
+  ProposerOutput output;
+  send_all(output, Accept{ballot_, proposed_, next_, operation_.open});
+  return output;
+}
+
+ProposerOutput Proposer::on_accept_phase(std::size_t, const Reply&) {
+  std::size_t accepted = 0;
+  std::size_t refused = 0;
+  std::size_t sticky = 0;
+  for (const auto& reply : replies_) {
+    if (has_verdict(reply, Verdict::two_values)) {
+      return finish(Alarm{ballot_});
+    }
+    if (has_verdict(reply, Verdict::accepted)) {
+      ++accepted;
+      if (next_ && answer_of(reply)->state.promised == *next_) {
+        ++sticky;
+      }
+    } else if (reply) {
+      ++refused;
+    }
+  }
+  if (accepted >= majority(servers_)) {
+    Chosen chosen{.ballot = ballot_, .value = proposed_, .sent = sent_, .sticky = std::nullopt};
+    if (sticky >= majority(servers_)) {
+      chosen.sticky = Sticky{*next_, proposed_};
+    }
+    return finish(std::move(chosen));
+  }
+  if (servers_ - refused < majority(servers_)) {
+    return finish(Unknown{});
+  }
+  return {};
+}
+
+ProposerOutput Proposer::abandon() {
+  if (phase_ == Phase::idle) {
+    return {};
+  }
+  if (phase_ == Phase::accepting) {
+    return finish(Unknown{});
+  }
+  return finish(refused());
+}
+
+Refused Proposer::refused() const {
+  const auto answered = std::ranges::count_if(
+      replies_, [](const auto& reply) { return answer_of(reply) != nullptr; });
+  return Refused{.answered = static_cast<std::size_t>(answered) >= majority(servers_),
+                 .held = std::ranges::any_of(replies_, [](const auto& reply) {
+                   return has_verdict(reply, Verdict::held);
+                 })};
+}
+
+ProposerOutput Proposer::finish(Outcome outcome) {
+  phase_ = Phase::idle;
+  ProposerOutput output;
+  output.done = std::move(outcome);
+  return output;
+}
+
+void Proposer::send_all(ProposerOutput& output, const Request& request) {
+  for (std::size_t server = 0; server < servers_; ++server) {
+    output.sends.push_back(Send{server, attempt_, request});
+  }
+}
+
+}  // namespace dexlock

@@ -1,0 +1,171 @@
+#include "server/line_server.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "wire/greeting_line.hpp"
+#include "wire/line_fields.hpp"
+#include "wire/reply_line.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr int kEnded = 0;
+constexpr int kFailed = 74;
+
+// What one read takes at most; requests that came together are answered together.
+constexpr std::size_t kReadBytes = 64 * 1024;
+
+bool write_all(int out, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(out, bytes.data(), bytes.size());
+    if (written < 0 && errno == EAGAIN) {
+      pollfd waiting{.fd = out, .events = POLLOUT, .revents = 0};
+      ::poll(&waiting, 1, -1);
+      continue;
+    }
+    if (written < 0 && errno != EINTR) {
+      return false;
+    }
+    bytes.remove_prefix(written < 0 ? 0 : static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+std::string greeting(const EmbeddedAcceptor& acceptor, const ServerIdentity& identity,
+                     const std::filesystem::path& path) {
+  Greeting greeting{.format = "lmdb",
+                    .incarnation = identity.incarnation,
+                    .boot = BootId{acceptor.store().boot()},
+                    .sync = "file",
+                    .directory = std::filesystem::absolute(path).string()};
+  if (identity.proposed) {
+    greeting.proposed =
+        ProposedGroup{identity.proposed->id, identity.proposed->epoch, identity.proposed->members};
+    if (identity.active) {
+      greeting.active = Where{*identity.active, identity.incarnation, identity.proposed->epoch};
+    }
+  }
+  return greeting_line(greeting) + '\n';
+}
+
+int serve_lines(LineServer& server, int in, int out) {
+  std::string buffer;
+  std::string chunk(kReadBytes, '\0');
+  bool skipping = false;  // the rest of a line that is too long
+  while (true) {
+    const ssize_t got = ::read(in, chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0 && errno == EAGAIN) {
+      pollfd waiting{.fd = in, .events = POLLIN, .revents = 0};
+      ::poll(&waiting, 1, -1);
+      continue;
+    }
+    if (got <= 0) {
+      return got == 0 ? kEnded : kFailed;
+    }
+    buffer.append(chunk, 0, static_cast<std::size_t>(got));
+    std::string replies;
+    std::size_t from = 0;
+    for (std::size_t end = 0; (end = buffer.find('\n', from)) != std::string::npos;
+         from = end + 1) {
+      if (!std::exchange(skipping, false)) {
+        replies += server.answer(std::string_view(buffer).substr(from, end - from));
+      }
+    }
+    buffer.erase(0, from);
+    if (buffer.size() > kLineBytesMax) {
+      replies += skipping ? "" : server.answer(buffer);
+      skipping = true;
+      buffer.clear();
+    }
+    if (!write_all(out, replies)) {
+      return kEnded;  // nobody listens any more
+    }
+  }
+}
+
+}  // namespace
+
+std::string LineServer::answer(std::string_view line) {
+  const auto parsed = parse_request_line(line);
+  if (!parsed) {
+    return reply_line(refusal(parsed.error())) + '\n';
+  }
+  const std::uint32_t id = parsed->id;
+  if (const auto* asked = std::get_if<KeyRequest>(&parsed->line)) {
+    Reply reply = acceptor_.serve(asked->where, asked->key, asked->request);
+    return std::visit([id](auto& said) { return reply_line({id, std::move(said)}) + '\n'; }, reply);
+  }
+  if (const auto* proposed = std::get_if<ProposeGroup>(&parsed->line)) {
+    return change_group(id, {.kind = GroupStep::Kind::propose,
+                             .group = {proposed->group, proposed->epoch, proposed->members}});
+  }
+  if (const auto* activated = std::get_if<ActivateGroup>(&parsed->line)) {
+    return change_group(
+        id, {.kind = GroupStep::Kind::activate, .group = {activated->group, activated->epoch, {}}});
+  }
+  if (const auto* listed = std::get_if<ListKeys>(&parsed->line)) {
+    return list_keys(id, listed->where);
+  }
+  return reply_line({id, Pong{}}) + '\n';
+}
+
+std::string LineServer::list_keys(std::uint32_t id, const Where& where) {
+  auto names = acceptor_.names(where);
+  if (!names) {
+    return reply_line({id, Fault{FaultKind::not_member, names.error().text}}) + '\n';
+  }
+  std::string out;
+  for (Keys& keys : keys_in_lines(std::move(*names))) {
+    out += reply_line({id, std::move(keys)}) + '\n';
+  }
+  return out;
+}
+
+std::string LineServer::change_group(std::uint32_t id, GroupStep step) {
+  const auto known = acceptor_.identity();
+  if (step.kind == GroupStep::Kind::activate && known && known->proposed &&
+      known->proposed->id == step.group.id && known->proposed->epoch == step.group.epoch) {
+    step.group = *known->proposed;  // the members stand in the proposal
+  }
+  const auto stands = acceptor_.change_group(step);
+  if (!stands) {
+    return reply_line({id, Fault{FaultKind::refused, stands.error().text}}) + '\n';
+  }
+  if (step.kind == GroupStep::Kind::propose) {
+    return reply_line({id, GroupStands{stands->id, stands->epoch, stands->members}}) + '\n';
+  }
+  return reply_line({id, Activated{{stands->id, acceptor_.store().incarnation(), stands->epoch}}}) +
+         '\n';
+}
+
+int serve_streams(const std::filesystem::path& path, int in, int out) {
+  auto store = EmbeddedStore::open({.path = path});
+  std::optional<EmbeddedAcceptor> acceptor;
+  Result<ServerIdentity> identity =
+      store ? ServerIdentity{} : Result<ServerIdentity>(std::unexpected(store.error()));
+  if (store) {
+    acceptor.emplace(*store, false);
+    identity = acceptor->identity();
+  }
+  if (!identity) {
+    const bool damaged = identity.error().code == Errc::store_damaged;
+    write_all(out, greeting_line(
+                       GreetingTrouble{damaged ? "corrupt" : "unusable", identity.error().text}) +
+                       '\n');
+    return kFailed;
+  }
+  if (!write_all(out, greeting(*acceptor, *identity, path))) {
+    return kEnded;
+  }
+  LineServer server(*acceptor);
+  return serve_lines(server, in, out);
+}
+
+}  // namespace dexlock

@@ -1,0 +1,297 @@
+#include "session/session.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "lock/invariant.hpp"
+#include "lock/quorum.hpp"
+
+namespace dexlock {
+namespace {
+
+// Attempts from here on are not the proposer's but heartbeats, looks and repairs.
+constexpr AttemptId kFirstSideAttempt = 0x40000000;
+
+constexpr Nanoseconds kLongestBackOff = std::chrono::seconds(1);
+constexpr Nanoseconds kShortestRoundTrip = std::chrono::milliseconds(1);
+constexpr Nanoseconds kLongestRoundTrip = std::chrono::milliseconds(100);
+constexpr std::uint32_t kBackOffDoublings = 8;
+constexpr std::size_t kObserversMax = 2 * kHoldersMax;
+
+bool proposes(const ProposerOutput& produced) {
+  return !produced.sends.empty() && std::holds_alternative<Accept>(produced.sends.front().request);
+}
+
+}  // namespace
+
+Session::Session(SessionSetup setup)
+    : setup_(std::move(setup)),
+      random_(setup_.seed),
+      proposer_(setup_.servers, setup_.epoch, setup_.proposer),
+      side_attempt_(kFirstSideAttempt),
+      granted_at_(zero_ballot(setup_.epoch)),
+      states_(setup_.servers) {
+  INVARIANT(is_id_text(setup_.claim.client.text));
+  INVARIANT(setup_.terms.lease.count() > 0);
+}
+
+void Session::resume(const Saved& saved) {
+  INVARIANT(saved.client == setup_.claim.client);
+  INVARIANT(saved.group == setup_.group);
+  INVARIANT(goal_ == Goal::nothing);
+  beat_number_ = saved.beat;
+  maybe_listed_ = saved.maybe_listed || saved.token.value != 0;
+  proposer_.start_above(saved.granted_at.round);
+  if (saved.token.value != 0 && saved.record) {
+    token_ = saved.token;
+    granted_at_ = saved.granted_at;
+    record_ = saved.record;
+    belief_.emplace(saved.start, saved.lease);
+    plain_sticky_ = saved.sticky;
+  }
+}
+
+Saved Session::saved() const {
+  Saved saved{.client = setup_.claim.client, .group = setup_.group, .granted_at = granted_at_};
+  saved.beat = beat_number_;
+  saved.maybe_listed = maybe_listed_;
+  if (belief_) {
+    saved.token = token_;
+    saved.record = record_;
+    saved.start = belief_->start();
+    saved.lease = belief_->lease();
+    saved.sticky = sticky_ ? sticky_ : plain_sticky_;
+  }
+  return saved;
+}
+
+void Session::recall(const GrantId& victim, std::size_t server, const Sighting& sighting) {
+  observers_.try_emplace(victim, victim, setup_.servers).first->second.recall(server, sighting);
+}
+
+SessionOutput Session::on_reply(std::size_t server, AttemptId attempt, const Reply& reply,
+                                Instant now) {
+  INVARIANT(server < setup_.servers);
+  SessionOutput output;
+  const auto* answer = std::get_if<Answer>(&reply);
+  if (answer != nullptr) {
+    observe(server, answer->state, now);
+    proposer_.saw(answer->state);
+  }
+  if (lapse(output, now)) {
+    return output;
+  }
+  if (attempt < kFirstSideAttempt) {
+    take(output, proposer_.on_reply(server, attempt, reply, now), now);
+  } else if (look_ && attempt == look_->attempt) {
+    on_look_reply(output, server, answer != nullptr, now);
+  } else if (Beat* beat = find_beat(attempt)) {
+    on_beat_reply(output, *beat, server, reply, now);
+  } else if (answer != nullptr && answer->verdict == Verdict::two_values && belief_) {
+    alarm(output, granted_at_);
+  } else if (answer != nullptr) {
+    on_repaired(output, server, *answer);
+  }
+  return output;
+}
+
+SessionOutput Session::on_wake(Instant now) {
+  SessionOutput output;
+  if (lapse(output, now)) {
+    return output;
+  }
+  const bool late = attempt_started_ && now.boot - attempt_started_->boot >= setup_.attempt_limit;
+  if (late && look_) {
+    look_.reset();
+    attempt_started_.reset();
+    output.events.emplace_back(NoQuorum{});
+    pause(AfterPause::look, setup_.poll_max, now);
+  } else if (late) {
+    take(output, proposer_.abandon(), now);
+  }
+  if (pause_from_ && now.boot - pause_from_->boot >= pause_length_) {
+    pause_from_.reset();
+    next_step(output, now);
+  }
+  return output;
+}
+
+std::optional<Nanoseconds> Session::wake_at() const {
+  std::optional<Nanoseconds> at;
+  const auto consider = [&](Nanoseconds moment) { at = at ? std::min(*at, moment) : moment; };
+  if (attempt_started_) {
+    consider(attempt_started_->boot + setup_.attempt_limit);
+  }
+  if (pause_from_) {
+    consider(pause_from_->boot + pause_length_);
+  }
+  if (belief_) {
+    consider(belief_->start().boot + belief_->lease());
+  }
+  return at;
+}
+
+// Passes on what the proposer produced. Before a value that may grant the lock leaves, it must be
+// on record that this client may be listed from now on.
+void Session::take(SessionOutput& output, ProposerOutput produced, Instant now) {
+  if (proposes(produced) && (errand_ == Errand::acquire || errand_ == Errand::evict)) {
+    maybe_listed_ = true;
+    output.save = true;
+    if (!op_sent_) {
+      op_sent_ = now;
+    }
+  }
+  std::ranges::move(produced.sends, std::back_inserter(output.sends));
+  if (produced.done) {
+    on_done(output, *produced.done, now);
+  }
+}
+
+void Session::start(SessionOutput& output, Errand errand, Operation operation,
+                    std::optional<Sticky> sticky, Instant now) {
+  INVARIANT(proposer_.idle());
+  INVARIANT(!look_);
+  errand_ = errand;
+  attempt_started_ = now;
+  take(output, proposer_.start(std::move(operation), std::move(sticky), now), now);
+}
+
+void Session::on_done(SessionOutput& output, const Outcome& outcome, Instant now) {
+  const Errand errand = std::exchange(errand_, Errand::none);
+  if (attempt_started_) {
+    round_trip_ =
+        std::clamp((now.boot - attempt_started_->boot) / 2, kShortestRoundTrip, kLongestRoundTrip);
+  }
+  attempt_started_.reset();
+  if (const auto* alarm = std::get_if<Alarm>(&outcome)) {
+    this->alarm(output, alarm->ballot);
+    return;
+  }
+  const auto* chosen = std::get_if<Chosen>(&outcome);
+  switch (errand) {
+    case Errand::acquire:
+    case Errand::evict:
+      if (chosen != nullptr) {
+        on_grant(output, *chosen, now);
+      } else {
+        on_acquire_failed(output, errand, outcome, now);
+      }
+      return;
+    case Errand::confirm:
+      if (chosen != nullptr) {
+        on_confirmed(output, *chosen, now);
+      } else if (std::holds_alternative<DeclinedBy>(outcome)) {
+        lose(output, "the lock was taken away");
+      } else {
+        back_off(now);
+      }
+      return;
+    case Errand::release:
+      if (chosen != nullptr) {
+        on_released(output, *chosen);
+      } else if (const auto* declined = std::get_if<DeclinedBy>(&outcome);
+                 declined != nullptr && declined->declined == Declined::too_new) {
+        goal_ = Goal::nothing;
+        output.events.emplace_back(Closed{declined->declined, declined->base});
+      } else {
+        back_off(now);
+      }
+      return;
+    case Errand::none:
+      break;
+  }
+  INVARIANT(errand != Errand::none);
+}
+
+void Session::alarm(SessionOutput& output, const Ballot& ballot) {
+  goal_ = Goal::nothing;
+  if (belief_) {
+    lose(output, "two values were proposed under one ballot");
+  }
+  output.events.emplace_back(AlarmRaised{ballot});
+}
+
+void Session::next_step(SessionOutput& output, Instant now) {
+  if (!proposer_.idle() || look_) {
+    return;
+  }
+  if (goal_ == Goal::release) {
+    start_release(output, now);
+  } else if (goal_ == Goal::acquire && after_pause_ == AfterPause::look) {
+    look(output, now);
+  } else if (goal_ == Goal::acquire) {
+    start_acquire(output, now);
+  } else if (belief_) {
+    start_confirm(output, now);
+  }
+}
+
+void Session::pause(AfterPause then, Nanoseconds length, Instant now) {
+  after_pause_ = then;
+  pause_from_ = now;
+  pause_length_ = length;
+}
+
+// At once the first time, which is mostly just a round number not known yet; then uniform between
+// nothing and a doubling multiple of the round trip, so that rivals fall apart.
+void Session::back_off(Instant now) {
+  if (conflicts_++ == 0) {
+    pause(AfterPause::propose, Nanoseconds(0), now);
+    return;
+  }
+  const Nanoseconds widest =
+      std::min(kLongestBackOff, 2 * std::max(round_trip_, kShortestRoundTrip) *
+                                    (std::int64_t{1} << std::min(conflicts_, kBackOffDoublings)));
+  pause(AfterPause::propose,
+        Nanoseconds(random_.below(static_cast<std::uint64_t>(widest.count()) + 1)), now);
+}
+
+void Session::observe(std::size_t server, const State& state, Instant now) {
+  const Record record = record_of(state);
+  const auto beat_of = [&](FencingToken token) {
+    const auto at = state.beats.find(token);
+    return at == state.beats.end() ? 0U : at->second;
+  };
+  for (const Holder& holder : record.holders) {
+    if (holder.client == setup_.claim.client) {
+      continue;
+    }
+    if (observers_.size() >= kObserversMax) {
+      observers_.clear();  // costs time, never safety
+    }
+    const GrantId grant{holder.token, holder.op};
+    observers_.try_emplace(grant, grant, setup_.servers);
+  }
+  for (auto at = observers_.begin(); at != observers_.end();) {
+    const FencingToken token = at->first.token;
+    const bool granted = make_token(setup_.epoch, record.count) >= token;
+    if (granted && record.find(at->first) == nullptr) {  // the lock has moved on, there at least
+      at->second.forget(server);
+    } else {
+      at->second.saw(server, beat_of(token), state.boot, now);
+    }
+    at = at->second.empty() ? observers_.erase(at) : std::next(at);
+  }
+  auto& known = states_[server];
+  if (!known || state.accepted >= known->accepted) {
+    known = state;
+  }
+}
+
+void Session::send_all(SessionOutput& output, AttemptId attempt, const Request& request) const {
+  for (std::size_t server = 0; server < setup_.servers; ++server) {
+    output.sends.push_back(Send{server, attempt, request});
+  }
+}
+
+OpId Session::draw_op() {
+  constexpr std::string_view kLetters = "0123456789abcdefghijklmnopqrstuv";
+  std::string text;
+  for (std::uint64_t bits = random_.next(), i = 0; i < 12; ++i, bits >>= 5U) {
+    text += kLetters[bits & 31U];
+  }
+  return OpId{text};
+}
+
+}  // namespace dexlock

@@ -1,0 +1,219 @@
+// One client's dealings with one lock: acquire, renew, release, and watch whoever holds it
+// meanwhile. Sans-I/O: inputs carry the time, outputs say what to save, what to send and when to
+// wake.
+//
+// Invariants:  what is to be saved must be saved before the sends of the same output leave;
+//              belief in holding ends before a release is sent, and a given-up token is never
+//              renewed; a heartbeat number is sent for one start only.
+// Threads:     none; the owner serialises calls.
+// Never does:  I/O, clock reads, drawing of ids (the seed is an input).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lease/belief.hpp"
+#include "lease/observer.hpp"
+#include "lease/timing.hpp"
+#include "lock/random.hpp"
+#include "register/proposer.hpp"
+#include "session/saved.hpp"
+
+namespace dexlock {
+
+struct SessionSetup {
+  std::size_t servers = 1;
+  Epoch epoch{1};
+  std::string group;  // its id, kept with what is saved
+  ProposerId proposer;
+  Claim claim;  // who asks, and for what
+  Terms terms;  // what is asked for; a grant already held keeps its own
+  std::string who;
+  std::size_t holders_max = kHoldersMax;
+  std::uint32_t drift_ppm = kDriftPpm;
+  std::uint64_t seed = 0;  // for back-off and operation ids
+  bool sticky_promises = true;
+  Nanoseconds poll_max = std::chrono::milliseconds(500);  // a waiter looks at least this often
+  Nanoseconds attempt_limit = std::chrono::seconds(5);  // then an attempt is given up and made anew
+};
+
+enum class Patience {
+  once,  // ends at the first sight of a conflict with a live holder
+  wait,  // goes on until granted or told to give up
+};
+
+// What happened; in the order it happened.
+struct Granted {
+  FencingToken token;
+};
+struct Busy {  // held by others; once: the end of the try, wait: each look
+  Record record;
+  std::optional<Nanoseconds> takeover;  // earliest, if the holder is dead; nothing: not yet known
+};
+struct Closed {  // the gate is not open, or no room, or too new
+  Declined declined{};
+  Record record;
+};
+struct Renewed {
+  Instant start;
+};
+struct Lost {
+  std::string why;
+};
+struct Released {};  // a majority has it; or nothing was held
+struct NoQuorum {    // an attempt found no majority of servers
+  bool answered = false;
+};
+struct AlarmRaised {
+  Ballot ballot;
+};
+using Event = std::variant<Granted, Busy, Closed, Renewed, Lost, Released, NoQuorum, AlarmRaised>;
+
+struct SessionOutput {
+  bool save = false;  // call saved() and make it last before sending
+  std::vector<Send> sends;
+  std::vector<Event> events;
+};
+
+class Session {
+ public:
+  explicit Session(SessionSetup setup);
+
+  // Continues as the client that `saved` describes. Requires: before any other call.
+  void resume(const Saved& saved);
+
+  // Requires: not holding, nothing under way.
+  [[nodiscard]] SessionOutput acquire(Patience patience, Instant now);
+
+  // Sends a heartbeat if it still holds. Earlier ones may still be answered.
+  [[nodiscard]] SessionOutput renew(Instant now);
+
+  // Ends the belief and gives up whatever is or may be held; ends a wait. Goes on trying until
+  // Released.
+  [[nodiscard]] SessionOutput release(Instant now);
+
+  [[nodiscard]] SessionOutput on_reply(std::size_t server, AttemptId attempt, const Reply& reply,
+                                       Instant now);
+
+  // Call at wake_at(), or later, or at any time.
+  [[nodiscard]] SessionOutput on_wake(Instant now);
+
+  // The next moment (on the boot clock) at which on_wake() has something to do.
+  [[nodiscard]] std::optional<Nanoseconds> wake_at() const;
+
+  [[nodiscard]] bool holds(Instant now) const { return belief_ && belief_->holds(now); }
+  [[nodiscard]] const std::optional<Belief>& belief() const { return belief_; }
+  [[nodiscard]] FencingToken token() const { return token_; }
+  [[nodiscard]] Saved saved() const;
+
+  // What is known about the present holders, for this and other processes of this host.
+  [[nodiscard]] const std::map<GrantId, Observer>& observers() const { return observers_; }
+  void recall(const GrantId& victim, std::size_t server, const Sighting& sighting);
+
+  // The newest state received from each server.
+  [[nodiscard]] const std::vector<std::optional<State>>& states() const { return states_; }
+  [[nodiscard]] std::uint32_t round_seen() const { return proposer_.round_seen(); }
+  void start_above(std::uint32_t round) { proposer_.start_above(round); }
+
+ private:
+  enum class Goal { nothing, acquire, release };
+  enum class Errand { none, acquire, evict, confirm, release };  // what the proposer is out for
+  enum class AfterPause { look, propose };
+
+  struct Beat {  // a heartbeat under way
+    std::uint32_t number = 0;
+    Instant start;
+    AttemptId attempt = 0;
+    std::vector<bool> acked;
+    std::vector<bool> blocked;  // will not take it before the record is written anew
+    std::vector<bool> failed;
+    bool settled = false;  // confirmed, or known to be impossible
+  };
+  struct Look {  // a question to all servers under way
+    AttemptId attempt = 0;
+    std::vector<bool> answered;
+    std::vector<bool> failed;
+  };
+
+  // session.cpp: inputs and the proposer's errands
+  void take(SessionOutput& output, ProposerOutput produced, Instant now);
+  void on_done(SessionOutput& output, const Outcome& outcome, Instant now);
+  void next_step(SessionOutput& output, Instant now);
+  void start(SessionOutput& output, Errand errand, Operation operation,
+             std::optional<Sticky> sticky, Instant now);
+  void pause(AfterPause then, Nanoseconds length, Instant now);
+  void back_off(Instant now);
+  void observe(std::size_t server, const State& state, Instant now);
+  void send_all(SessionOutput& output, AttemptId attempt, const Request& request) const;
+  [[nodiscard]] OpId draw_op();
+
+  // session_acquire.cpp: wanting the lock
+  void start_acquire(SessionOutput& output, Instant now);
+  void start_evict(SessionOutput& output, const EvictionBasis& basis, Instant now);
+  void on_grant(SessionOutput& output, const Chosen& chosen, Instant now);
+  void on_acquire_failed(SessionOutput& output, Errand errand, const Outcome& outcome, Instant now);
+  void on_declined(SessionOutput& output, const DeclinedBy& declined, Instant now);
+  void on_busy(SessionOutput& output, const Record& record, Instant now);
+  void refresh_op(Instant now);
+  void report_busy(SessionOutput& output, const Record& record, Instant now);
+  void look(SessionOutput& output, Instant now);
+  void on_look_reply(SessionOutput& output, std::size_t server, bool answered, Instant now);
+  [[nodiscard]] const State* newest_state() const;
+  [[nodiscard]] std::optional<EvictionBasis> evictable(const Record& record, Instant now) const;
+  [[nodiscard]] std::optional<Nanoseconds> takeover_wait(const Record& record, Instant now) const;
+  [[nodiscard]] Nanoseconds needed_for(const Holder& holder) const;
+  [[nodiscard]] AcquireSpec spec() const;
+
+  // session_hold.cpp: having it, and giving it up
+  void on_beat_reply(SessionOutput& output, Beat& beat, std::size_t server, const Reply& reply,
+                     Instant now);
+  void on_repaired(SessionOutput& output, std::size_t server, const Answer& answer);
+  void settle_beat(SessionOutput& output, Beat& beat, Instant now);
+  [[nodiscard]] Beat* find_beat(AttemptId attempt);
+  void start_confirm(SessionOutput& output, Instant now);
+  void start_release(SessionOutput& output, Instant now);
+  void on_confirmed(SessionOutput& output, const Chosen& chosen, Instant now);
+  void on_released(SessionOutput& output, const Chosen& chosen);
+  void lose(SessionOutput& output, std::string why);
+  void alarm(SessionOutput& output, const Ballot& ballot);
+  bool lapse(SessionOutput& output, Instant now);
+
+  SessionSetup setup_;
+  Random random_;
+  Proposer proposer_;
+  AttemptId side_attempt_;  // of messages that are not the proposer's
+
+  Goal goal_ = Goal::nothing;
+  Patience patience_ = Patience::once;
+  Errand errand_ = Errand::none;
+  OpId op_;                         // of the present acquisition
+  std::optional<Instant> op_sent_;  // before the first value that grants it left
+  bool insist_ = false;        // what would be disturbed has ended on the server that knows best
+  bool maybe_listed_ = false;  // a value that lists this client may be chosen, now or later
+
+  FencingToken token_;
+  Ballot granted_at_;  // newest ballot at which this client knows itself chosen as a holder
+  std::optional<Record> record_;  // the value chosen there
+  std::optional<Belief> belief_;
+  std::optional<Sticky> sticky_;        // this session's own, for anything
+  std::optional<Sticky> plain_sticky_;  // saved by an earlier process: for the plain release only
+  std::uint32_t beat_number_ = 0;
+  std::vector<Beat> beats_;  // unanswered, oldest first
+
+  std::map<GrantId, Observer> observers_;
+  std::vector<std::optional<State>> states_;
+  std::optional<Look> look_;
+
+  std::optional<Instant> attempt_started_;  // of the errand or look under way
+  std::optional<Instant> pause_from_;
+  Nanoseconds pause_length_{};
+  AfterPause after_pause_ = AfterPause::propose;
+  Nanoseconds round_trip_{};  // of the latest phase that got its majority
+  std::uint32_t conflicts_ = 0;
+};
+
+}  // namespace dexlock

@@ -1,0 +1,263 @@
+// How a session comes by its lock: propose, find it held, watch the holder, look again, evict the
+// dead.
+#include <algorithm>
+#include <utility>
+
+#include "lock/invariant.hpp"
+#include "lock/quorum.hpp"
+#include "session/session.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr Nanoseconds kShortestPoll = std::chrono::milliseconds(1);
+
+}  // namespace
+
+SessionOutput Session::acquire(Patience patience, Instant now) {
+  INVARIANT(goal_ == Goal::nothing);
+  INVARIANT(proposer_.idle());
+  belief_.reset();
+  beats_.clear();
+  plain_sticky_.reset();
+  token_ = FencingToken{};
+  goal_ = Goal::acquire;
+  patience_ = patience;
+  op_ = draw_op();
+  op_sent_.reset();
+  conflicts_ = 0;
+  insist_ = false;
+  pause_from_.reset();
+  SessionOutput output;
+  start_acquire(output, now);
+  return output;
+}
+
+AcquireSpec Session::spec() const {
+  return AcquireSpec{.claim = setup_.claim,
+                     .op = op_,
+                     .epoch = setup_.epoch,
+                     .terms = setup_.terms,
+                     .who = setup_.who,
+                     .holders_max = setup_.holders_max};
+}
+
+// A grant counts from the first value of its operation that left. When much of the lease is over by
+// then, a new operation asks for a new grant instead, which replaces the former if that was chosen.
+void Session::refresh_op(Instant now) {
+  if (op_sent_ && elapsed_for_holder(*op_sent_, now) > Nanoseconds(setup_.terms.lease) / 2) {
+    op_ = draw_op();
+    op_sent_.reset();
+  }
+}
+
+void Session::start_acquire(SessionOutput& output, Instant now) {
+  refresh_op(now);
+  Operation operation{
+      .intent = std::exchange(insist_, false) ? Intent::plain : Intent::acquire,
+      .claim = setup_.claim,
+      .change = [spec = spec()](const Record& base) { return dexlock::acquire(base, spec); },
+      .want_sticky = setup_.sticky_promises};
+  start(output, Errand::acquire, std::move(operation), std::exchange(sticky_, std::nullopt), now);
+}
+
+// An eviction is never made on a sticky promise: only a fresh prepare proves that the victim is
+// still silent.
+void Session::start_evict(SessionOutput& output, const EvictionBasis& basis, Instant now) {
+  sticky_.reset();
+  refresh_op(now);
+  Operation operation{.intent = Intent::evict,
+                      .claim = setup_.claim,
+                      .victim = basis.victim.token,
+                      .beat = basis.beat,
+                      .boots = basis.boots,
+                      .change = [spec = spec(), victim = basis.victim](
+                                    const Record& base) { return evict(base, victim, spec); },
+                      .want_sticky = setup_.sticky_promises};
+  start(output, Errand::evict, std::move(operation), std::nullopt, now);
+}
+
+void Session::on_grant(SessionOutput& output, const Chosen& chosen, Instant now) {
+  const Holder* mine = chosen.value.find(setup_.claim.client);
+  if (mine == nullptr || mine->op != op_) {
+    on_busy(output, chosen.value, now);  // an eviction that left no room for this client yet
+    return;
+  }
+  INVARIANT(op_sent_.has_value());
+  goal_ = Goal::nothing;
+  token_ = mine->token;
+  granted_at_ = chosen.ballot;
+  record_ = chosen.value;
+  sticky_ = chosen.sticky;
+  belief_.emplace(*op_sent_, mine->terms.lease);
+  output.save = true;
+  if (!lapse(output, now)) {
+    output.events.emplace_back(Granted{token_});
+  }
+}
+
+void Session::on_acquire_failed(SessionOutput& output, Errand errand, const Outcome& outcome,
+                                Instant now) {
+  if (const auto* declined = std::get_if<DeclinedBy>(&outcome)) {
+    on_declined(output, *declined, now);
+    return;
+  }
+  const auto* refused = std::get_if<Refused>(&outcome);
+  if (refused != nullptr && !refused->answered) {
+    output.events.emplace_back(NoQuorum{});
+    if (patience_ == Patience::once) {
+      goal_ = Goal::nothing;
+    } else {
+      pause(AfterPause::look, setup_.poll_max, now);
+    }
+    return;
+  }
+  const State* newest = newest_state();
+  if (refused != nullptr && newest != nullptr && !compatible(record_of(*newest), setup_.claim)) {
+    if (errand == Errand::evict) {
+      report_busy(output, record_of(*newest), now);  // it lives, or somebody else is evicting it
+    } else {
+      on_busy(output, record_of(*newest), now);
+    }
+    return;
+  }
+  // Servers refuse for the sake of a holder that a newer value, known here, does not list: a
+  // release or eviction stopped half way. The change function decides on what a majority knows.
+  insist_ = refused != nullptr && refused->held;
+  back_off(now);
+}
+
+void Session::on_declined(SessionOutput& output, const DeclinedBy& declined, Instant now) {
+  if (declined.declined == Declined::held) {
+    on_busy(output, declined.base, now);
+    return;
+  }
+  output.events.emplace_back(Closed{declined.declined, declined.base});
+  const bool may_open =
+      declined.declined == Declined::no_room || declined.base.gate.state == GateState::hold;
+  if (patience_ == Patience::once || !may_open) {
+    goal_ = Goal::nothing;
+  } else {
+    pause(AfterPause::look, setup_.poll_max, now);
+  }
+}
+
+void Session::on_busy(SessionOutput& output, const Record& record, Instant now) {
+  if (const auto basis = evictable(record, now)) {
+    start_evict(output, *basis, now);
+    return;
+  }
+  report_busy(output, record, now);
+}
+
+void Session::report_busy(SessionOutput& output, const Record& record, Instant now) {
+  conflicts_ = 1;
+  const auto takeover = takeover_wait(record, now);
+  output.events.emplace_back(Busy{record, takeover});
+  if (patience_ == Patience::once) {
+    goal_ = Goal::nothing;
+    return;
+  }
+  Nanoseconds wait = setup_.poll_max;
+  for (const Holder& holder : record.holders) {
+    wait = std::min(wait, poll_period(holder.terms));
+  }
+  if (takeover) {
+    wait = std::min(wait, *takeover);
+  }
+  wait = std::max(wait, kShortestPoll);
+  const auto jitter = random_.below(static_cast<std::uint64_t>(wait.count()) / 4 + 1);
+  pause(AfterPause::look, wait + Nanoseconds(jitter), now);
+}
+
+void Session::look(SessionOutput& output, Instant now) {
+  INVARIANT(!look_);
+  look_ = Look{.attempt = side_attempt_++,
+               .answered = std::vector<bool>(setup_.servers),
+               .failed = std::vector<bool>(setup_.servers)};
+  attempt_started_ = now;
+  send_all(output, look_->attempt, Read{});
+}
+
+void Session::on_look_reply(SessionOutput& output, std::size_t server, bool answered, Instant now) {
+  (answered ? look_->answered : look_->failed)[server] = true;
+  const auto count = [](const std::vector<bool>& flags) {
+    return static_cast<std::size_t>(std::ranges::count(flags, true));
+  };
+  const std::size_t quorum = majority(setup_.servers);
+  if (count(look_->answered) < quorum && setup_.servers - count(look_->failed) >= quorum) {
+    return;
+  }
+  const bool enough = count(look_->answered) >= quorum;
+  look_.reset();
+  attempt_started_.reset();
+  if (!enough) {
+    output.events.emplace_back(NoQuorum{});
+    pause(AfterPause::look, setup_.poll_max, now);
+    return;
+  }
+  const State* newest = newest_state();
+  INVARIANT(newest != nullptr);
+  if (compatible(record_of(*newest), setup_.claim) &&
+      record_of(*newest).gate.state != GateState::hold) {
+    start_acquire(output, now);
+  } else {
+    on_busy(output, record_of(*newest), now);
+  }
+}
+
+const State* Session::newest_state() const {
+  const State* newest = nullptr;
+  for (const auto& state : states_) {
+    if (state && (newest == nullptr || state->accepted > newest->accepted)) {
+      newest = &*state;
+    }
+  }
+  return newest;
+}
+
+// How long `holder` must have been seen unchanged. A hand-over counts as claimed once a heartbeat
+// was seen.
+Nanoseconds Session::needed_for(const Holder& holder) const {
+  bool claimed = !holder.ticket;
+  const auto at = observers_.find(GrantId{holder.token, holder.op});
+  if (at != observers_.end()) {
+    for (const auto& seen : at->second.sightings()) {
+      claimed = claimed || (seen && seen->beat > 0);
+    }
+  }
+  return observation_time(holder.terms, claimed, setup_.drift_ppm);
+}
+
+std::optional<EvictionBasis> Session::evictable(const Record& record, Instant now) const {
+  if (compatible(record, setup_.claim)) {
+    return std::nullopt;
+  }
+  for (const Holder& holder : record.holders) {
+    const auto at = observers_.find(GrantId{holder.token, holder.op});
+    if (holder.client == setup_.claim.client || at == observers_.end()) {
+      continue;
+    }
+    if (auto basis = at->second.ready(needed_for(holder), now)) {
+      return basis;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Nanoseconds> Session::takeover_wait(const Record& record, Instant now) const {
+  std::optional<Nanoseconds> shortest;
+  for (const Holder& holder : record.holders) {
+    const auto at = observers_.find(GrantId{holder.token, holder.op});
+    if (holder.client == setup_.claim.client || at == observers_.end()) {
+      continue;
+    }
+    const auto left = at->second.wait_left(needed_for(holder), now);
+    if (left && (!shortest || *left < *shortest)) {
+      shortest = left;
+    }
+  }
+  return shortest;
+}
+
+}  // namespace dexlock

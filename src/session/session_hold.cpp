@@ -1,0 +1,237 @@
+// How a session keeps its lock, loses it, and gives it up.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "lock/fields.hpp"
+#include "lock/invariant.hpp"
+#include "lock/quorum.hpp"
+#include "session/session.hpp"
+
+namespace dexlock {
+namespace {
+
+// Heartbeat numbers follow the clock, so that a restored or copied state file repeats none of them.
+constexpr Nanoseconds kBeatUnit = std::chrono::milliseconds(100);
+
+// Heartbeats that may be under way at once, for links slower than the renewal period.
+constexpr std::size_t kBeatsMax = 8;
+
+std::size_t count(const std::vector<bool>& flags) {
+  return static_cast<std::size_t>(std::ranges::count(flags, true));
+}
+
+}  // namespace
+
+SessionOutput Session::renew(Instant now) {
+  SessionOutput output;
+  if (lapse(output, now) || !belief_) {
+    return output;
+  }
+  const std::int64_t by_clock = now.boot / kBeatUnit;
+  const std::int64_t number = std::max(std::int64_t{beat_number_} + 1, by_clock);
+  if (number > static_cast<std::int64_t>(kSmallNumberMax)) {
+    lose(output, "the heartbeat numbers of this boot are used up; restart this machine");
+    return output;
+  }
+  beat_number_ = static_cast<std::uint32_t>(number);
+  if (beats_.size() == kBeatsMax) {
+    beats_.erase(beats_.begin());
+  }
+  beats_.push_back(Beat{.number = beat_number_,
+                        .start = now,
+                        .attempt = side_attempt_++,
+                        .acked = std::vector<bool>(setup_.servers),
+                        .blocked = std::vector<bool>(setup_.servers),
+                        .failed = std::vector<bool>(setup_.servers)});
+  output.save = true;
+  send_all(output, beats_.back().attempt, Heartbeat{token_, beat_number_, granted_at_});
+  return output;
+}
+
+Session::Beat* Session::find_beat(AttemptId attempt) {
+  const auto at = std::ranges::find(beats_, attempt, &Beat::attempt);
+  return at == beats_.end() ? nullptr : &*at;
+}
+
+void Session::on_beat_reply(SessionOutput& output, Beat& beat, std::size_t server,
+                            const Reply& reply, Instant now) {
+  const auto* answer = std::get_if<Answer>(&reply);
+  if (answer == nullptr) {
+    beat.failed[server] = !beat.acked[server];
+    settle_beat(output, beat, now);
+    return;
+  }
+  const State& state = answer->state;
+  switch (answer->verdict) {
+    case Verdict::gone:
+      lose(output, "the lock was taken away");
+      return;
+    case Verdict::beating:
+      beat.acked[server] = true;
+      break;
+    case Verdict::fenced:
+      beat.blocked[server] = true;
+      break;
+    case Verdict::behind:
+      beat.blocked[server] = state.promised > granted_at_;
+      break;
+    default:
+      beat.failed[server] = true;
+      break;
+  }
+  if (state.accepted < granted_at_ && state.promised <= granted_at_) {
+    // The same value under the same ballot once more: for a server that missed it.
+    output.sends.push_back(
+        Send{server, side_attempt_++, Accept{granted_at_, *record_, std::nullopt, false}});
+  }
+  settle_beat(output, beat, now);
+}
+
+// A server has caught up: it can take the heartbeat now. Same number, same start.
+void Session::on_repaired(SessionOutput& output, std::size_t server, const Answer& answer) {
+  if (beats_.empty() || beats_.back().acked[server] || answer.verdict != Verdict::accepted ||
+      answer.state.accepted != granted_at_) {
+    return;
+  }
+  const Beat& beat = beats_.back();
+  output.sends.push_back(Send{server, beat.attempt, Heartbeat{token_, beat.number, granted_at_}});
+}
+
+void Session::settle_beat(SessionOutput& output, Beat& beat, Instant now) {
+  if (beat.settled) {
+    return;
+  }
+  const std::size_t quorum = majority(setup_.servers);
+  if (count(beat.acked) >= quorum) {
+    beat.settled = true;
+    belief_->confirmed(beat.start);
+    output.save = true;
+    output.events.emplace_back(Renewed{beat.start});
+    return;
+  }
+  if (setup_.servers - count(beat.failed) < quorum) {
+    beat.settled = true;
+    output.events.emplace_back(NoQuorum{});
+    return;
+  }
+  const bool would_do = count(beat.acked) + count(beat.blocked) >= quorum;
+  if (would_do && proposer_.idle() && !pause_from_) {
+    start_confirm(output, now);
+  }
+}
+
+// Writes the record once more at a new ballot, which lifts a fence and brings servers that are
+// behind up to date. It is no renewal: observers look at heartbeats only.
+void Session::start_confirm(SessionOutput& output, Instant now) {
+  INVARIANT(belief_.has_value());
+  sticky_.reset();
+  plain_sticky_.reset();
+  output.save = true;
+  Operation operation{.intent = Intent::plain,
+                      .change = [client = setup_.claim.client, token = token_](
+                                    const Record& base) { return confirm(base, client, token); },
+                      .want_sticky = setup_.sticky_promises};
+  start(output, Errand::confirm, std::move(operation), std::nullopt, now);
+}
+
+void Session::on_confirmed(SessionOutput& output, const Chosen& chosen, Instant now) {
+  if (!belief_) {
+    return;
+  }
+  conflicts_ = 0;
+  granted_at_ = chosen.ballot;
+  record_ = chosen.value;
+  sticky_ = chosen.sticky;
+  SessionOutput beat = renew(now);
+  output.save = true;
+  std::ranges::move(beat.sends, std::back_inserter(output.sends));
+  std::ranges::move(beat.events, std::back_inserter(output.events));
+}
+
+SessionOutput Session::release(Instant now) {
+  SessionOutput output;
+  const bool was_listed = maybe_listed_;
+  belief_.reset();  // first of all: from here on nobody may act under the lock
+  beats_.clear();
+  look_.reset();
+  pause_from_.reset();
+  goal_ = Goal::release;
+  output.save = true;
+  attempt_started_.reset();
+  if (!proposer_.idle()) {
+    errand_ = Errand::none;
+    static_cast<void>(proposer_.abandon());
+    sticky_.reset();
+  }
+  conflicts_ = 0;
+  if (!was_listed) {
+    goal_ = Goal::nothing;
+    output.events.emplace_back(Released{});
+    return output;
+  }
+  start_release(output, now);
+  return output;
+}
+
+void Session::start_release(SessionOutput& output, Instant now) {
+  const bool again = record_ && record_->last && record_->last->client == setup_.claim.client;
+  Operation operation{
+      .intent = Intent::plain, .want_sticky = setup_.sticky_promises && again, .open = true};
+  std::optional<Sticky> sticky = std::exchange(sticky_, std::nullopt);
+  if (!sticky && plain_sticky_) {
+    sticky = std::exchange(plain_sticky_, std::nullopt);
+    operation.want_sticky = false;
+  }
+  plain_sticky_.reset();
+  // Copies of what was saved may use the same promise: whoever does proposes the plain release
+  // where that is possible, and they propose nothing where it is not.
+  if (sticky && plain_release(sticky->base, token_).next) {
+    operation.change = [token = token_](const Record& base) { return plain_release(base, token); };
+  } else {
+    operation.change = [spec = ReleaseSpec{.client = setup_.claim.client,
+                                           .token = std::nullopt,
+                                           .epoch = setup_.epoch,
+                                           .op = draw_op(),
+                                           .waiting = {}}](const Record& base) {
+      return dexlock::release(base, spec);
+    };
+  }
+  start(output, Errand::release, std::move(operation), std::move(sticky), now);
+}
+
+void Session::on_released(SessionOutput& output, const Chosen& chosen) {
+  goal_ = Goal::nothing;
+  maybe_listed_ = false;
+  token_ = FencingToken{};
+  granted_at_ = chosen.ballot;
+  record_.reset();
+  sticky_ = chosen.value.is_free() ? chosen.sticky : std::nullopt;
+  output.save = true;
+  output.events.emplace_back(Released{});
+}
+
+void Session::lose(SessionOutput& output, std::string why) {
+  belief_.reset();
+  beats_.clear();
+  sticky_.reset();
+  plain_sticky_.reset();
+  if (errand_ == Errand::confirm) {
+    errand_ = Errand::none;
+    attempt_started_.reset();
+    static_cast<void>(proposer_.abandon());
+  }
+  pause_from_.reset();
+  output.save = true;
+  output.events.emplace_back(Lost{std::move(why)});
+}
+
+bool Session::lapse(SessionOutput& output, Instant now) {
+  if (!belief_ || belief_->holds(now)) {
+    return false;
+  }
+  lose(output, "no majority of the lock servers confirmed it in time");
+  return true;
+}
+
+}  // namespace dexlock

@@ -1,0 +1,231 @@
+#include "store/embedded_acceptor.hpp"
+
+#include <utility>
+
+#include "lock/fields.hpp"
+#include "lock/quorum.hpp"
+#include "wire/durable_text.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr std::string_view kProposed = "group";
+constexpr std::string_view kActive = "active";
+
+struct Loaded {
+  Durable durable;
+  Soft soft;
+};
+
+// Nothing if the texts are not what this program wrote.
+std::optional<Loaded> load(const EmbeddedStore::Cell& cell, Epoch epoch) {
+  Loaded loaded{absent_record(epoch), {}};
+  if (cell.durable) {
+    const auto durable = parse_durable(*cell.durable);
+    if (!durable || durable->promised.epoch != epoch.value) {
+      return std::nullopt;
+    }
+    loaded.durable = *durable;
+  }
+  if (cell.soft) {
+    const auto soft = parse_soft(*cell.soft);
+    if (!soft) {
+      return std::nullopt;
+    }
+    loaded.soft = *soft;
+  }
+  return loaded;
+}
+
+FaultKind fault_kind(Errc code) {
+  switch (code) {
+    case Errc::store_busy:
+      return FaultKind::busy;
+    case Errc::store_full:
+      return FaultKind::full;
+    case Errc::store_damaged:
+      return FaultKind::corrupt;
+    case Errc::store_gone:
+      return FaultKind::not_member;
+    default:
+      return FaultKind::refused;
+  }
+}
+
+std::string group_text(const Group& group) {
+  std::string out = group.id + ' ' + std::to_string(group.epoch.value) + ' ';
+  for (const std::string& member : group.members) {
+    out += (out.back() == ' ' ? "" : ",") + member;
+  }
+  return out;
+}
+
+Result<Group> parse_group(std::string_view text) {
+  const auto parts = split_fields(text, ' ', 3);
+  const auto members =
+      parts && parts->size() == 3 ? split_fields((*parts)[2], ',', kServersMax) : std::nullopt;
+  const auto epoch = members ? parse_number((*parts)[1], kSmallNumberMax) : std::nullopt;
+  if (!epoch || *epoch == 0) {
+    return fail(Errc::store_damaged, "the store's note of its group is damaged");
+  }
+  return Group{std::string((*parts)[0]), Epoch{*epoch}, {members->begin(), members->end()}};
+}
+
+Fault corrupt(const std::string& name) {
+  return Fault{FaultKind::corrupt, "the record of lock " + name + " is damaged in this store"};
+}
+
+}  // namespace
+
+Reply EmbeddedAcceptor::serve(const Where& where, const std::string& name, const Request& request) {
+  const auto here = place();
+  if (!here) {
+    return Fault{fault_kind(here.error().code), here.error().text};
+  }
+  if (*here != where) {
+    return Fault{FaultKind::not_member,
+                 "this store votes in " + where_text(*here) + ", not in " + where_text(where)};
+  }
+  if (std::holds_alternative<Read>(request) ||
+      (sole_ && std::holds_alternative<Prepare>(request))) {
+    return look(name, where.epoch, request);
+  }
+  return transact(name, where.epoch, request);
+}
+
+// Answers without writing: a read, or a promise on sight.
+Reply EmbeddedAcceptor::look(const std::string& name, Epoch epoch, const Request& request) {
+  auto cell = store_->read(name);
+  if (!cell) {
+    return Fault{fault_kind(cell.error().code), cell.error().text};
+  }
+  auto loaded = load(*cell, epoch);
+  if (!loaded) {
+    return corrupt(name);
+  }
+  const BootId boot{cell->boot};
+  const State before = state_of(loaded->durable, loaded->soft, boot);
+  const Step step = apply(loaded->durable, loaded->soft, boot, request);
+  if (const auto* prepare = std::get_if<Prepare>(&request);
+      prepare != nullptr && step.verdict == Verdict::promise) {
+    tentative_.insert_or_assign(name, Tentative{*prepare, cell->durable.value_or("")});
+  }
+  return Answer{step.verdict, step.verdict == Verdict::promise
+                                  ? state_of(loaded->durable, loaded->soft, boot)
+                                  : before};
+}
+
+Reply EmbeddedAcceptor::transact(const std::string& name, Epoch epoch, const Request& request) {
+  std::optional<Tentative> tentative;
+  if (const auto at = tentative_.find(name); at != tentative_.end()) {
+    const auto* accept = std::get_if<Accept>(&request);
+    if (accept != nullptr && accept->ballot == at->second.prepare.ballot) {
+      tentative = std::move(at->second);
+      tentative_.erase(at);
+    }
+  }
+  Reply reply = Fault{FaultKind::refused, "the store did not run the request"};
+  const auto done =
+      store_->transact(name, [&](const EmbeddedStore::Cell& cell, std::string_view boot_text) {
+        EmbeddedStore::Change change;
+        auto loaded = load(cell, epoch);
+        if (!loaded) {
+          reply = corrupt(name);
+          return change;
+        }
+        const BootId boot{std::string(boot_text)};
+        auto& [durable, soft] = *loaded;
+        // A sole acceptor takes a value only on a promise of its own, be it on sight or on record.
+        const auto* accept = std::get_if<Accept>(&request);
+        if (sole_ && accept != nullptr && !tentative && accept->ballot != durable.promised &&
+            accept->ballot != durable.accepted) {
+          reply = Answer{Verdict::low, state_of(durable, soft, boot)};
+          return change;
+        }
+        if (tentative) {
+          const bool same = cell.durable.value_or("") == tentative->durable_seen;
+          if (!same || apply(durable, soft, boot, tentative->prepare).verdict != Verdict::promise) {
+            reply = Answer{Verdict::low, state_of(durable, soft, boot)};
+            return change;
+          }
+        }
+        const Step step = apply(durable, soft, boot, request);
+        if (step.durable_changed) {
+          change.durable = durable_text(durable);
+        }
+        if (step.soft_changed) {
+          change.soft = soft_text(soft);
+        }
+        reply = Answer{step.verdict, state_of(durable, soft, boot)};
+        return change;
+      });
+  if (!done) {
+    // What was asked may or may not have been made durable: nothing is claimed about it.
+    return Fault{fault_kind(done.error().code), done.error().text};
+  }
+  return reply;
+}
+
+Result<std::vector<std::string>> EmbeddedAcceptor::names(const Where& where) {
+  const auto here = place();
+  if (!here) {
+    return std::unexpected(here.error());
+  }
+  if (*here != where) {
+    return fail(Errc::store_gone, "this store votes in " + where_text(*here));
+  }
+  return store_->keys();
+}
+
+Result<Where> EmbeddedAcceptor::place() {
+  if (!place_) {
+    const auto known = identity();
+    if (!known) {
+      return std::unexpected(known.error());
+    }
+    if (!known->active) {
+      return fail(Errc::store_gone, "this store belongs to no group yet");
+    }
+    place_ = Where{known->proposed->id, known->incarnation, known->proposed->epoch};
+  }
+  return *place_;
+}
+
+Result<ServerIdentity> EmbeddedAcceptor::identity() {
+  ServerIdentity identity{.incarnation = store_->incarnation()};
+  const auto proposed = store_->meta(kProposed);
+  const auto active = store_->meta(kActive);
+  if (!proposed || !active) {
+    return std::unexpected(proposed ? active.error() : proposed.error());
+  }
+  if (*proposed) {
+    const auto group = parse_group(**proposed);
+    if (!group) {
+      return std::unexpected(group.error());
+    }
+    identity.proposed = *group;
+  }
+  identity.active = *active;
+  return identity;
+}
+
+Result<Group> EmbeddedAcceptor::change_group(const GroupStep& step) {
+  if (step.kind == GroupStep::Kind::propose) {
+    const auto stands = store_->set_meta_once(kProposed, group_text(step.group));
+    return stands ? parse_group(*stands) : std::unexpected(stands.error());
+  }
+  const auto known = identity();
+  if (!known) {
+    return std::unexpected(known.error());
+  }
+  if (known->proposed != step.group) {
+    return fail(Errc::bad_config, "this store was promised to another group");
+  }
+  const auto stands = store_->set_meta_once(kActive, step.group.id);
+  if (!stands) {
+    return std::unexpected(stands.error());
+  }
+  return step.group;
+}
+
+}  // namespace dexlock

@@ -1,0 +1,58 @@
+// The acceptor over an embedded store: apply() inside one write transaction. Serves `dir:` in
+// process and the native acceptor over stdio.
+//
+// A sole acceptor (the only one of its group) need not make a promise durable before the value that
+// follows it: the promise is given on sight of a state, and the acceptance checks in its own
+// transaction that the state is still the very same and would still be promised, then does both at
+// once. That is one commit instead of two. With more than one acceptor it would be wrong: a promise
+// must hold others back in between.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dexlock/error.hpp"
+#include "register/acceptor.hpp"
+#include "register/assembly.hpp"
+#include "store/embedded_store.hpp"
+#include "wire/request_line.hpp"
+
+namespace dexlock {
+
+class EmbeddedAcceptor {
+ public:
+  EmbeddedAcceptor(std::shared_ptr<EmbeddedStore> store, bool sole)
+      : store_(std::move(store)), sole_(sole) {}
+
+  [[nodiscard]] Reply serve(const Where& where, const std::string& name, const Request& request);
+
+  // The set-once group of this store; `active` tells whether it votes.
+  [[nodiscard]] Result<ServerIdentity> identity();
+  [[nodiscard]] Result<Group> change_group(const GroupStep& step);
+
+  // The names of all locks ever used here, sorted.
+  [[nodiscard]] Result<std::vector<std::string>> names(const Where& where);
+
+  [[nodiscard]] const EmbeddedStore& store() const { return *store_; }
+
+ private:
+  struct Tentative {  // promised on sight, to be made true together with the value
+    Prepare prepare;
+    std::string durable_seen;
+  };
+
+  [[nodiscard]] Reply transact(const std::string& name, Epoch epoch, const Request& request);
+  [[nodiscard]] Reply look(const std::string& name, Epoch epoch, const Request& request);
+  [[nodiscard]] Result<Where> place();
+
+  std::shared_ptr<EmbeddedStore> store_;
+  bool sole_;
+  std::optional<Where> place_;
+  std::map<std::string, Tentative> tentative_;
+};
+
+}  // namespace dexlock

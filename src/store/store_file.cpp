@@ -1,0 +1,124 @@
+#include "store/store_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace dexlock {
+namespace {
+
+std::expected<FileIdentity, int> identity_at(int directory, const char* path, int flags) {
+  struct statx facts {};
+  while (::statx(directory, path, flags, STATX_INO | STATX_BTIME, &facts) != 0) {
+    if (errno != EINTR) {
+      return std::unexpected(errno);
+    }
+  }
+  FileIdentity identity{.device = makedev(facts.stx_dev_major, facts.stx_dev_minor),
+                        .inode = facts.stx_ino};
+  if ((facts.stx_mask & STATX_BTIME) != 0) {
+    identity.born_ns = facts.stx_btime.tv_sec * 1'000'000'000 + facts.stx_btime.tv_nsec;
+  }
+  return identity;
+}
+
+std::string_view advice_for(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return "; make room on that file system";
+    case EROFS:
+      return "; the file system is mounted read-only";
+    case EFBIG:
+      return "; raise the limit on file sizes (ulimit -f)";
+    case EACCES:
+    case EPERM:
+      return "; use the store as the user it belongs to, or give this user read and write "
+             "permission";
+    case EIO:
+      return "; check the disk and the kernel's log";
+    case EMFILE:
+    case ENFILE:
+      return "; raise the limit on open files";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::expected<FileIdentity, int> identity_of(const std::filesystem::path& path) {
+  return identity_at(AT_FDCWD, path.c_str(), 0);
+}
+
+std::expected<FileIdentity, int> identity_of(int fd) { return identity_at(fd, "", AT_EMPTY_PATH); }
+
+std::string text_of(const FileIdentity& identity) {
+  return fmt::format("{}:{}:{}", identity.device, identity.inode, identity.born_ns);
+}
+
+Error os_error(const std::filesystem::path& path, std::string_view action, int error) {
+  const bool full = error == ENOSPC || error == EDQUOT || error == EROFS || error == EFBIG;
+  return Error{
+      full ? Errc::store_full : Errc::io,
+      fmt::format("{}: {}: {}{}", path.native(), action, std::strerror(error), advice_for(error))};
+}
+
+std::expected<std::string, int> read_small(const std::filesystem::path& path,
+                                           std::size_t bytes_max) {
+  // Never waits for a writer if it is a pipe.
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (fd.get() < 0) {
+    return std::unexpected(errno);
+  }
+  std::string text(bytes_max, '\0');
+  std::size_t length = 0;
+  while (length < bytes_max) {
+    const ssize_t got = ::read(fd.get(), text.data() + length, bytes_max - length);
+    if (got < 0 && errno != EINTR) {
+      return std::unexpected(errno);
+    }
+    if (got == 0) {
+      break;
+    }
+    length += got > 0 ? static_cast<std::size_t>(got) : 0;
+  }
+  text.resize(length);
+  return text;
+}
+
+Result<void> write_synced(const std::filesystem::path& path, std::string_view text) {
+  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd.get() < 0) {
+    return std::unexpected(os_error(path, "cannot create it", errno));
+  }
+  while (!text.empty()) {
+    const ssize_t wrote = ::write(fd.get(), text.data(), text.size());
+    if (wrote < 0 && errno != EINTR) {
+      return std::unexpected(os_error(path, "cannot write it", errno));
+    }
+    text.remove_prefix(wrote > 0 ? static_cast<std::size_t>(wrote) : 0);
+  }
+  if (::fsync(fd.get()) != 0) {
+    return std::unexpected(os_error(path, "cannot sync it", errno));
+  }
+  return {};
+}
+
+Result<void> sync_directory(const std::filesystem::path& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) {
+    return std::unexpected(os_error(path, "cannot open it", errno));
+  }
+  if (::fsync(fd.get()) != 0) {
+    return std::unexpected(os_error(path, "cannot sync it", errno));
+  }
+  return {};
+}
+
+}  // namespace dexlock

@@ -1,0 +1,204 @@
+#include "wire/reply_line.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "lock/fields.hpp"
+#include "lock/invariant.hpp"
+#include "lock/lock_name.hpp"
+#include "wire/durable_text.hpp"
+#include "wire/line_fields.hpp"
+#include "wire/soft_lists.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr EnumWords<Verdict, 12> kVerdicts({"promise", "accepted", "beating", "state", "low", "far",
+                                            "held", "alive", "fenced", "behind", "gone",
+                                            "two-values"});
+constexpr EnumWords<FaultKind, 6> kFaults({"unreachable", "not-member", "corrupt", "full", "busy",
+                                           "refused"});
+constexpr EnumWords<bool, 2> kMore({"end", "more"});
+
+constexpr std::size_t kNumberBytesMax = 10;
+// A name takes at least two bytes, so a line never has more of them.
+constexpr std::size_t kNamesMax = kLineBytesMax / 2;
+constexpr std::size_t kNamesBytesMax = kLineBytesMax - kNumberBytesMax - sizeof(" keys more");
+
+// What stands in the line besides tickets, at the most.
+static_assert(kNumberBytesMax + sizeof(" two-values ") + kDurableBytesMax + 1 + kBootIdBytesMax +
+                  1 + kBeatsMax * sizeof("9223372036854775807:2147483647") + 2 <=
+              kLineBytesMax);
+
+// Writing.
+
+std::string line_text(const Answer& answer, std::size_t bytes_max) {
+  const State& state = answer.state;
+  std::string out = std::string(kVerdicts[answer.verdict]) + ' ' +
+                    durable_text(Durable{.promised = state.promised,
+                                         .fence = state.fence,
+                                         .accepted = state.accepted,
+                                         .open = state.open,
+                                         .copied = state.copied,
+                                         .value = state.value}) +
+                    ' ' + state.boot.text + ' ' + beats_text(state.beats) + ' ';
+  INVARIANT(!state.boot.text.empty());
+  INVARIANT(out.size() < bytes_max);
+  return out + tickets_text(state.tickets, bytes_max - out.size());
+}
+
+std::string line_text(const Fault& fault, std::size_t) {
+  std::string text = fault.text.substr(0, kFaultBytesMax);
+  std::ranges::replace_if(
+      text, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return "fault " + std::string(kFaults[fault.kind]) + ' ' + (text.empty() ? "-" : text);
+}
+
+std::string line_text(const GroupStands& stands, std::size_t) {
+  return "group " + stands.group + ' ' + std::to_string(stands.epoch.value) + ' ' +
+         members_text(stands.members);
+}
+
+std::string line_text(const Activated& activated, std::size_t) {
+  return "active " + where_text(activated.where);
+}
+
+std::string line_text(const Keys& keys, std::size_t) {
+  std::string names;
+  for (const std::string& name : keys.names) {
+    names += (names.empty() ? "" : ",") + name;
+  }
+  return "keys " + std::string(kMore[keys.more]) + ' ' + (names.empty() ? "-" : names);
+}
+
+std::string line_text(const Pong&, std::size_t) { return "pong"; }
+
+// Reading.
+
+std::optional<std::vector<std::string>> parse_names(std::string_view text) {
+  std::vector<std::string> names;
+  if (text == "-") {
+    return names;
+  }
+  const auto parts = split_fields(text, ',', kNamesMax);
+  if (!parts || text.size() > kNamesBytesMax) {
+    return std::nullopt;
+  }
+  for (const std::string_view part : *parts) {
+    if (!LockName::parse(part) || (!names.empty() && names.back() >= part)) {
+      return std::nullopt;
+    }
+    names.emplace_back(part);
+  }
+  return names;
+}
+
+State read_state(LineFields& fields) {
+  Durable durable = fields.next("record", parse_durable);
+  State state{.promised = durable.promised,
+              .fence = durable.fence,
+              .accepted = durable.accepted,
+              .open = durable.open,
+              .copied = durable.copied,
+              .value = std::move(durable.value)};
+  state.boot = fields.next("boot id", parse_boot);
+  state.beats = fields.next("list of beats", parse_beats);
+  state.tickets = fields.next("list of tickets", parse_tickets);
+  return state;
+}
+
+Fault read_fault(LineFields& fields) {
+  Fault fault{.kind = fields.next("kind of fault", kFaults)};
+  const std::string_view text = fields.remainder("text of the fault");
+  if (text.size() > kFaultBytesMax) {
+    fields.refuse("text of the fault", text);
+  }
+  fault.text = text == "-" ? "" : text;
+  return fault;
+}
+
+// Nothing for a word nobody knows.
+std::optional<ServerReply> read_reply(std::string_view word, LineFields& fields) {
+  if (const auto verdict = kVerdicts(word)) {
+    return Answer{*verdict, read_state(fields)};
+  }
+  if (word == "fault") {
+    return read_fault(fields);
+  }
+  if (word == "group") {
+    GroupStands stands{.group = fields.next("group", parse_id)};
+    stands.epoch = fields.next("epoch", parse_epoch);
+    stands.members = fields.next("list of members", parse_members);
+    return stands;
+  }
+  if (word == "active") {
+    return Activated{fields.next("place", parse_where)};
+  }
+  if (word == "keys") {
+    const bool more = fields.next("mark of the end", kMore);
+    return Keys{fields.next("list of names", parse_names), more};
+  }
+  if (word == "pong") {
+    return Pong{};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string reply_line(const NumberedReply& reply) {
+  std::string line = std::to_string(reply.id) + ' ';
+  const std::size_t bytes_left = kLineBytesMax - line.size();
+  line += std::visit([&](const auto& said) { return line_text(said, bytes_left); }, reply.reply);
+  INVARIANT(line.size() <= kLineBytesMax);
+  return line;
+}
+
+std::expected<NumberedReply, WireError> parse_reply_line(std::string_view line) {
+  LineFields fields(line);
+  const std::uint32_t id = fields.next("number", parse_small);
+  const auto refuse = [id](const std::string& why) {
+    return std::unexpected(WireError{
+        id, "the reply cannot be used: " + why +
+                "; if client and server are of different versions, upgrade the older one"});
+  };
+  if (auto why = trouble_with_line(line)) {
+    return refuse(*why);
+  }
+  const std::string word = fields.next("kind of reply", parse_word);
+  auto said = read_reply(word, fields);
+  if (!said) {
+    fields.refuse("kind of reply", word);
+  }
+  if (!fields.finish()) {
+    return refuse(fields.problem());
+  }
+  return NumberedReply{id, std::move(*said)};
+}
+
+NumberedReply refusal(const WireError& error) {
+  return NumberedReply{error.id, Fault{FaultKind::refused, error.text}};
+}
+
+std::vector<Keys> keys_in_lines(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
+  std::vector<Keys> lines(1);
+  std::size_t bytes = 0;
+  for (std::string& name : names) {
+    const std::size_t more_bytes = name.size() + 1;  // with a comma
+    if (bytes + more_bytes > kNamesBytesMax) {
+      lines.back().more = true;
+      lines.emplace_back();
+      bytes = 0;
+    }
+    bytes += more_bytes;
+    lines.back().names.push_back(std::move(name));
+  }
+  return lines;
+}
+
+}  // namespace dexlock

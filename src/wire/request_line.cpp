@@ -1,0 +1,260 @@
+#include "wire/request_line.hpp"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "lock/fields.hpp"
+#include "lock/invariant.hpp"
+#include "lock/lock_name.hpp"
+#include "lock/record_text.hpp"
+#include "wire/line_fields.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr EnumWords<Intent, 4> kIntents({"plain", "acquire", "evict", "force"});
+constexpr EnumWords<Mode, 3> kModes({"x", "s", "p"});
+constexpr EnumWords<bool, 2> kOpen({"closed", "open"});
+constexpr EnumWords<bool, 2> kDurable({"shown", "durable"});
+constexpr EnumWords<bool, 2> kRemove({"set", "remove"});
+
+// Writing.
+
+std::string claim_text(const Claim& claim) {
+  return claim.client.text + ':' + std::string(kModes[claim.mode]) + ':' +
+         std::to_string(claim.weight) + ':' + std::to_string(claim.capacity);
+}
+
+std::string boots_text(const std::vector<BootId>& boots) {
+  std::string out;
+  for (const BootId& boot : boots) {
+    out += (out.empty() ? "" : ",") + boot.text;
+  }
+  return out.empty() ? "-" : out;
+}
+
+// The verb of a request about one lock, and what comes behind the name.
+struct Words {
+  std::string verb;
+  std::string rest;
+};
+
+Words words(const Prepare& prepare) {
+  std::string rest = ballot_text(prepare.ballot) + ' ' + std::string(kIntents[prepare.intent]);
+  switch (prepare.intent) {
+    case Intent::plain:
+      break;
+    case Intent::acquire:
+      rest += ' ' + claim_text(prepare.claim);
+      break;
+    case Intent::evict:
+      rest += ' ' + std::to_string(prepare.victim.value) + ' ' + std::to_string(prepare.beat) +
+              ' ' + boots_text(prepare.boots);
+      break;
+    case Intent::force:
+      rest += ' ' + std::to_string(prepare.victim.value);
+      break;
+  }
+  return {"prepare", std::move(rest)};
+}
+
+Words words(const Accept& accept) {
+  return {"accept", ballot_text(accept.ballot) + ' ' +
+                        (accept.next ? ballot_text(*accept.next) : "-") + ' ' +
+                        std::string(kOpen[accept.open]) + ' ' + record_text(accept.value)};
+}
+
+Words words(const Heartbeat& heartbeat) {
+  return {"beat", std::to_string(heartbeat.token.value) + ' ' + std::to_string(heartbeat.beat) +
+                      ' ' + ballot_text(heartbeat.granted)};
+}
+
+Words words(const Read& read) { return {"read", std::string(kDurable[read.durable])}; }
+
+Words words(const Post& post) {
+  return {"post", std::string(kRemove[post.remove]) + ' ' + ticket_text(post.ticket)};
+}
+
+std::string line_text(const KeyRequest& asked) {
+  const auto [verb, rest] =
+      std::visit([](const auto& request) { return words(request); }, asked.request);
+  return verb + ' ' + where_text(asked.where) + ' ' + asked.key + ' ' + rest;
+}
+
+std::string line_text(const ProposeGroup& asked) {
+  return "propose " + asked.group + ' ' + std::to_string(asked.epoch.value) + ' ' +
+         members_text(asked.members);
+}
+
+std::string line_text(const ActivateGroup& asked) {
+  return "activate " + asked.group + ' ' + std::to_string(asked.epoch.value);
+}
+
+std::string line_text(const ListKeys& asked) { return "keys " + where_text(asked.where); }
+
+std::string line_text(const Ping&) { return "ping"; }
+
+// Reading.
+
+std::optional<std::string> parse_name(std::string_view text) {
+  return LockName::parse(text) ? std::optional(std::string(text)) : std::nullopt;
+}
+
+std::optional<Claim> parse_claim(std::string_view text) {
+  const auto parts = split_fields(text, ':', 4);
+  if (!parts || parts->size() != 4) {
+    return std::nullopt;
+  }
+  auto client = parse_id((*parts)[0]);
+  const auto mode = kModes((*parts)[1]);
+  const auto weight = parse_small((*parts)[2]);
+  const auto capacity = parse_small((*parts)[3]);
+  if (!client || !mode || !weight || !capacity) {
+    return std::nullopt;
+  }
+  return Claim{{std::move(*client)}, *mode, *weight, *capacity};
+}
+
+std::optional<std::vector<BootId>> parse_boots(std::string_view text) {
+  std::vector<BootId> boots;
+  if (text == "-") {
+    return boots;
+  }
+  const auto parts = split_fields(text, ',', kBootsMax);
+  if (!parts) {
+    return std::nullopt;
+  }
+  for (const std::string_view part : *parts) {
+    auto boot = parse_boot(part);
+    if (!boot) {
+      return std::nullopt;
+    }
+    boots.push_back(std::move(*boot));
+  }
+  return boots;
+}
+
+std::optional<std::optional<Ballot>> parse_next(std::string_view text) {
+  if (text == "-") {
+    return std::optional<std::optional<Ballot>>(std::in_place, std::nullopt);
+  }
+  if (const auto ballot = parse_ballot(text)) {
+    return std::optional<std::optional<Ballot>>(std::in_place, *ballot);
+  }
+  return std::nullopt;
+}
+
+Request read_prepare(LineFields& fields) {
+  Prepare prepare{.ballot = fields.next("ballot", parse_ballot),
+                  .intent = fields.next("intent", kIntents)};
+  switch (prepare.intent) {
+    case Intent::plain:
+      break;
+    case Intent::acquire:
+      prepare.claim = fields.next("claim", parse_claim);
+      break;
+    case Intent::evict:
+      prepare.victim = fields.next("token", parse_token);
+      prepare.beat = fields.next("beat", parse_small);
+      prepare.boots = fields.next("list of boot ids", parse_boots);
+      break;
+    case Intent::force:
+      prepare.victim = fields.next("token", parse_token);
+      break;
+  }
+  return prepare;
+}
+
+Request read_accept(LineFields& fields) {
+  Accept accept{.ballot = fields.next("ballot", parse_ballot)};
+  accept.next = fields.next("next ballot", parse_next);
+  accept.open = fields.next("openness", kOpen);
+  accept.value = fields.next("record", parse_record);
+  return accept;
+}
+
+Request read_beat(LineFields& fields) {
+  Heartbeat heartbeat{.token = fields.next("token", parse_token)};
+  heartbeat.beat = fields.next("beat", parse_small);
+  heartbeat.granted = fields.next("ballot", parse_ballot);
+  return heartbeat;
+}
+
+Request read_read(LineFields& fields) { return Read{fields.next("kind of reading", kDurable)}; }
+
+Request read_post(LineFields& fields) {
+  const bool remove = fields.next("kind of posting", kRemove);
+  return Post{fields.next("ticket", parse_ticket), remove};
+}
+
+using ReadRequest = Request (*)(LineFields&);
+constexpr std::array<std::pair<std::string_view, ReadRequest>, 5> kKeyVerbs{
+    {{"prepare", read_prepare},
+     {"accept", read_accept},
+     {"beat", read_beat},
+     {"read", read_read},
+     {"post", read_post}}};
+
+// Nothing for a verb nobody knows.
+std::optional<ClientLine> read_line(std::string_view verb, LineFields& fields) {
+  for (const auto& [key_verb, read_request] : kKeyVerbs) {
+    if (verb == key_verb) {
+      KeyRequest asked{.where = fields.next("place", parse_where),
+                       .key = fields.next("lock name", parse_name)};
+      asked.request = read_request(fields);
+      return asked;
+    }
+  }
+  if (verb == "propose") {
+    ProposeGroup asked{.group = fields.next("group", parse_id)};
+    asked.epoch = fields.next("epoch", parse_epoch);
+    asked.members = fields.next("list of members", parse_members);
+    return asked;
+  }
+  if (verb == "activate") {
+    ActivateGroup asked{.group = fields.next("group", parse_id)};
+    asked.epoch = fields.next("epoch", parse_epoch);
+    return asked;
+  }
+  if (verb == "keys") {
+    return ListKeys{fields.next("place", parse_where)};
+  }
+  if (verb == "ping") {
+    return Ping{};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string request_line(const NumberedRequest& request) {
+  std::string line = std::to_string(request.id) + ' ' +
+                     std::visit([](const auto& asked) { return line_text(asked); }, request.line);
+  INVARIANT(line.size() <= kLineBytesMax);
+  return line;
+}
+
+std::expected<NumberedRequest, WireError> parse_request_line(std::string_view line) {
+  LineFields fields(line);
+  const std::uint32_t id = fields.next("request number", parse_line_number);
+  const auto refuse = [id](const std::string& why) {
+    return std::unexpected(WireError{
+        id, "request refused: " + why +
+                "; if client and server are of different versions, upgrade the older one"});
+  };
+  if (auto why = trouble_with_line(line)) {
+    return refuse(*why);
+  }
+  const std::string verb = fields.next("verb", parse_word);
+  auto asked = read_line(verb, fields);
+  if (!asked) {
+    fields.refuse("verb", verb);
+  }
+  if (!fields.finish()) {
+    return refuse(fields.problem());
+  }
+  return NumberedRequest{id, std::move(*asked)};
+}
+
+}  // namespace dexlock

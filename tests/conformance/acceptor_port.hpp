@@ -1,0 +1,158 @@
+// The homes of the acceptor behind one face, so that one suite asks them all the same.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "conformance/shell_session.hpp"
+#include "register/acceptor.hpp"
+#include "server/line_server.hpp"
+#include "store/embedded_acceptor.hpp"
+#include "store/shell_acceptor.hpp"
+#include "unit/scratch_directory.hpp"
+#include "wire/greeting_line.hpp"
+#include "wire/reply_line.hpp"
+
+namespace dexlock::testing {
+
+inline constexpr std::string_view kGroup = "aaaabbbbccccddddeeeeffff";
+
+class AcceptorPort {
+ public:
+  AcceptorPort() = default;
+  AcceptorPort(const AcceptorPort&) = delete;
+  AcceptorPort& operator=(const AcceptorPort&) = delete;
+  virtual ~AcceptorPort() = default;
+
+  virtual Reply ask(const std::string& name, const Request& request) = 0;
+  // The serving process is gone, another one takes its place.
+  virtual void reconnect() = 0;
+};
+
+// The embedded store in process, as `dir:` uses it.
+class EmbeddedPort : public AcceptorPort {
+ public:
+  explicit EmbeddedPort(bool sole) : sole_(sole) {
+    open();
+    const Group group{std::string(kGroup), Epoch{1}, {acceptor_->store().incarnation()}};
+    EXPECT_TRUE(acceptor_->change_group({.kind = GroupStep::Kind::propose, .group = group}));
+    EXPECT_TRUE(acceptor_->change_group({.kind = GroupStep::Kind::activate, .group = group}));
+    where_ = Where{group.id, acceptor_->store().incarnation(), Epoch{1}};
+  }
+
+  Reply ask(const std::string& name, const Request& request) override {
+    return acceptor_->serve(where_, name, request);
+  }
+
+  void reconnect() override {
+    acceptor_.reset();
+    open();
+  }
+
+ protected:
+  void open() {
+    auto store = EmbeddedStore::open({.path = scratch_.path() / "store"});
+    ASSERT_TRUE(store) << store.error().text;
+    acceptor_.emplace(*store, sole_);
+  }
+
+  ScratchDirectory scratch_;
+  bool sole_;
+  std::optional<EmbeddedAcceptor> acceptor_;
+  Where where_;
+};
+
+// The native server: the same store behind the line protocol.
+class NativePort final : public EmbeddedPort {
+ public:
+  NativePort() : EmbeddedPort(false) {}
+
+  Reply ask(const std::string& name, const Request& request) override {
+    LineServer server(*acceptor_);
+    std::string line =
+        server.answer(request_line({.id = ++id_, .line = KeyRequest{where_, name, request}}));
+    EXPECT_TRUE(line.ends_with('\n'));
+    line.pop_back();
+    auto reply = parse_reply_line(line);
+    if (!reply) {
+      ADD_FAILURE() << reply.error().text << ": " << line;
+      return Fault{};
+    }
+    EXPECT_EQ(reply->id, id_);
+    if (auto* answer = std::get_if<Answer>(&reply->reply)) {
+      return *answer;
+    }
+    return std::get<Fault>(reply->reply);
+  }
+
+ private:
+  std::uint32_t id_ = 0;
+};
+
+// The shell store under one shell, with the acceptor on this side.
+class ShellPort final : public AcceptorPort {
+ public:
+  explicit ShellPort(ShellKind shell) : shell_(std::move(shell)) {
+    connect();
+    const std::string members = where_.incarnation;
+    tell("F " + std::string(kGroup) + " 1 " + members);
+    tell("A " + std::string(kGroup) + " 1");
+  }
+
+  Reply ask(const std::string& name, const Request& request) override {
+    auto& acceptor = acceptors_[name];
+    if (!acceptor) {
+      acceptor = std::make_unique<ShellAcceptor>(ShellAcceptor::Place{.where = where_,
+                                                                      .name = name,
+                                                                      .key = key_file_name(name),
+                                                                      .boot = boot_,
+                                                                      .writer = writer_,
+                                                                      .server = shell_.name});
+    }
+    ShellAcceptor::Output output = acceptor->start(request);
+    while (!output.reply) {
+      output = acceptor->on_result(tell(*output.line));
+    }
+    return *output.reply;
+  }
+
+  void reconnect() override {
+    acceptors_.clear();
+    connect();
+  }
+
+ private:
+  void connect() {
+    session_.reset();
+    session_ = std::make_unique<ShellSession>(
+        shell_, Connecting{.root = (scratch_.path() / "store").string(), .path = ::getenv("PATH")});
+    const auto greeting = parse_greeting_line(session_->receive().value_or(""));
+    ASSERT_TRUE(greeting);
+    where_ = Where{std::string(kGroup), greeting->incarnation, Epoch{1}};
+    boot_ = greeting->boot.value_or(BootId{"synced"});
+    writer_ = session_->unique().substr(0, 20);
+  }
+
+  // The result of one line, without its number.
+  std::string tell(const std::string& line) {
+    const std::string number = std::to_string(++number_);
+    session_->send(number + ' ' + line + '\n');
+    const std::string reply = session_->receive().value_or("");
+    EXPECT_TRUE(reply.starts_with(number + ' ')) << reply;
+    return reply.substr(std::min(reply.size(), number.size() + 1));
+  }
+
+  ShellKind shell_;
+  ScratchDirectory scratch_;
+  std::unique_ptr<ShellSession> session_;
+  Where where_;
+  BootId boot_;
+  std::string writer_;
+  std::uint32_t number_ = 0;
+  std::map<std::string, std::unique_ptr<ShellAcceptor>> acceptors_;
+};
+
+}  // namespace dexlock::testing

@@ -1,0 +1,300 @@
+#include "lock/change.hpp"
+
+#include <gtest/gtest.h>
+
+#include "lock/record_text.hpp"
+
+namespace dexlock {
+namespace {
+
+using std::chrono::milliseconds;
+
+AcquireSpec wants(const std::string& client, const std::string& op, Mode mode = Mode::exclusive,
+                  std::uint32_t weight = 1, std::uint32_t capacity = 1) {
+  return AcquireSpec{.claim = {{client}, mode, weight, capacity},
+                     .op = {op},
+                     .epoch = Epoch{1},
+                     .terms = {milliseconds(9000), milliseconds(10), milliseconds(900), 1000},
+                     .who = "who of " + client};
+}
+
+ReleaseSpec gives_up(const std::string& client, std::vector<Ticket> waiting = {}) {
+  return ReleaseSpec{.client = {client},
+                     .token = std::nullopt,
+                     .epoch = Epoch{1},
+                     .op = {"releaseop"},
+                     .waiting = std::move(waiting)};
+}
+
+Ticket ticket(std::uint32_t number, const std::string& client, Mode mode = Mode::exclusive) {
+  return Ticket{.number = number,
+                .claim = {.client = {client}, .mode = mode},
+                .terms = {milliseconds(8000), milliseconds(20), milliseconds(800), 2000},
+                .refresh = number + 40,
+                .ttl = milliseconds(1000),
+                .who = "who of " + client};
+}
+
+Record after(const Change& change) {
+  EXPECT_TRUE(change.next.has_value());
+  const Record record = change.next.value_or(Record{});
+  EXPECT_EQ(parse_record(record_text(record)), record) << record_text(record);
+  return record;
+}
+
+TEST(Acquire, GrantsAFreeLockWithTheNextToken) {
+  const Record record = after(acquire(Record{.count = 41, .op = {"x"}}, wants("a", "op1")));
+  EXPECT_EQ(record.count, 42U);
+  EXPECT_EQ(record.op, OpId{"op1"});
+  ASSERT_EQ(record.holders.size(), 1U);
+  const Holder& holder = record.holders[0];
+  EXPECT_EQ(holder.token, FencingToken{42});
+  EXPECT_EQ(holder.client, ClientId{"a"});
+  EXPECT_EQ(holder.op, OpId{"op1"});
+  EXPECT_EQ(holder.terms, wants("a", "op1").terms);
+  EXPECT_EQ(holder.ticket, std::nullopt);
+  EXPECT_EQ(holder.who, "who of a");
+}
+
+TEST(Acquire, DeclinesAHeldLock) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const Change change = acquire(held, wants("b", "op2"));
+  EXPECT_FALSE(change.next);
+  EXPECT_EQ(change.declined, Declined::held);
+}
+
+// Protocol 10, item 2: an outcome that was unknown is found again, not repeated.
+TEST(Acquire, RecognisesItsOwnEffectAndWritesItBackUnchanged) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  EXPECT_EQ(after(acquire(held, wants("a", "op1"))), held);
+}
+
+TEST(Acquire, ReplacesAnEntryOfItsClientThatWasGivenUp) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const Record again = after(acquire(held, wants("a", "op2")));
+  ASSERT_EQ(again.holders.size(), 1U);
+  EXPECT_EQ(again.holders[0].token, FencingToken{2}) << "a token is never given twice";
+  ASSERT_TRUE(again.last);
+  EXPECT_EQ(again.last->token, FencingToken{1});
+}
+
+TEST(Acquire, SharesUpToTheLimitOfHolders) {
+  Record record;
+  AcquireSpec spec = wants("r", "op", Mode::shared);
+  spec.holders_max = 16;
+  for (int i = 0; i < 16; ++i) {
+    spec.claim.client = {"r" + std::to_string(i)};
+    record = after(acquire(record, spec));
+    EXPECT_EQ(record.holders.back().token.value, record.count);
+  }
+  spec.claim.client = {"late"};
+  EXPECT_EQ(acquire(record, spec).declined, Declined::no_room);
+  spec.holders_max = 1'000'000;
+  EXPECT_TRUE(acquire(record, spec).next) << "64 are allowed elsewhere";
+}
+
+// T32: a record never grows beyond what every reader accepts.
+TEST(Acquire, StopsBeforeTheRecordGetsTooLong) {
+  Record record{.data = std::string(kDataBytesMax, 'd'),
+                .later_fields = {"later=" + std::string(8000, 'x')}};
+  AcquireSpec spec = wants("r", "op", Mode::shared);
+  spec.who = std::string(kWhoBytesMax, 'w');
+  for (std::size_t i = 0; i <= kHoldersMax; ++i) {
+    spec.claim.client = {"reader" + std::to_string(i)};
+    const Change change = acquire(record, spec);
+    if (!change.next) {
+      EXPECT_EQ(change.declined, Declined::no_room);
+      EXPECT_GT(i, 0U);
+      EXPECT_LT(i, kHoldersMax);
+      return;
+    }
+    record = after(change);
+  }
+  ADD_FAILURE() << "it never stopped";
+}
+
+TEST(Acquire, GrantsNothingWhileTheGateIsNotOpen) {
+  for (const GateState gate : {GateState::hold, GateState::moved}) {
+    const Record record{.gate = {gate, "note"}};
+    EXPECT_EQ(acquire(record, wants("a", "op")).declined, Declined::gate_closed);
+  }
+}
+
+TEST(Acquire, GivesTheLastTokenOfAnEpochButNoneAfterIt) {
+  const Record record = after(acquire(Record{.count = kTokenCountMax - 1}, wants("a", "op")));
+  EXPECT_EQ(record.count, kTokenCountMax);
+  EXPECT_EQ(acquire(Record{.count = kTokenCountMax}, wants("a", "op")).declined, Declined::used_up);
+}
+
+TEST(Acquire, SizesASemaphoreWhenItIsFreeAndForgetsTheSizeAfterwards) {
+  const Record first = after(acquire(Record{}, wants("a", "op1", Mode::semaphore, 2, 3)));
+  EXPECT_EQ(first.capacity, 3U);
+  EXPECT_EQ(acquire(first, wants("b", "op2", Mode::semaphore, 2, 3)).declined, Declined::held);
+  EXPECT_EQ(acquire(first, wants("b", "op2", Mode::semaphore, 1, 4)).declined, Declined::held);
+  const Record both = after(acquire(first, wants("b", "op2", Mode::semaphore, 1, 3)));
+  EXPECT_EQ(both.holders.size(), 2U);
+  const Record free = after(release(after(release(both, gives_up("a"))), gives_up("b")));
+  EXPECT_EQ(free.capacity, 1U);
+}
+
+// A record of capacity 0 could be written but never be read again.
+TEST(Acquire, NeverWritesARecordThatCannotBeReadBack) {
+  for (const std::uint32_t capacity : {0U, 1U, 2U}) {
+    for (const std::uint32_t weight : {0U, 1U}) {
+      const Change change = acquire(Record{}, wants("a", "op", Mode::semaphore, weight, capacity));
+      if (change.next) {
+        EXPECT_TRUE(parse_record(record_text(*change.next))) << record_text(*change.next);
+      }
+    }
+  }
+}
+
+TEST(Release, RemovesTheEntryAndRemembersIt) {
+  const Record held = after(acquire(Record{.count = 6}, wants("a", "op1")));
+  const Record free = after(release(held, gives_up("a")));
+  EXPECT_TRUE(free.is_free());
+  EXPECT_EQ(free.count, 7U) << "the count never goes back";
+  EXPECT_EQ(free.last, (Departed{{7}, {"a"}, EndKind::released, false, "who of a"}));
+  EXPECT_EQ(free.op, OpId{"releaseop"});
+}
+
+// Protocol 10, item 2.
+TEST(Release, OfWhatIsGoneAlreadyChangesNothing) {
+  const Record other = after(acquire(Record{}, wants("b", "op1")));
+  EXPECT_EQ(after(release(other, gives_up("a"))), other);
+  ReleaseSpec spec = gives_up("b");
+  spec.token = FencingToken{99};
+  EXPECT_EQ(after(release(other, spec)), other) << "another token is another grant";
+}
+
+// A client whose grant never arrived anywhere gives it up: what it writes must be readable.
+TEST(Release, OfALockThatNeverWasWritesARecordThatCanBeReadBack) {
+  const Record record = after(release(Record{}, gives_up("a")));
+  EXPECT_TRUE(record.is_free());
+}
+
+// T21: the receiver's lease basis is the ticket refresh that the record names.
+TEST(Release, HandsOverToTheSeniorWaiterNamingItsRefresh) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const Record next = after(release(held, gives_up("a", {ticket(3, "b"), ticket(5, "c")})));
+  ASSERT_EQ(next.holders.size(), 1U);
+  EXPECT_EQ(next.holders[0].client, ClientId{"b"});
+  EXPECT_EQ(next.holders[0].ticket, 43U);
+  EXPECT_EQ(next.holders[0].token, FencingToken{2});
+  EXPECT_EQ(next.holders[0].terms, ticket(3, "b").terms);
+}
+
+TEST(Release, HandsOverToAllReadersInFrontOfTheNextWriter) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const Record next =
+      after(release(held, gives_up("a", {ticket(1, "b", Mode::shared), ticket(2, "c", Mode::shared),
+                                         ticket(3, "d"), ticket(4, "e", Mode::shared)})));
+  ASSERT_EQ(next.holders.size(), 2U);
+  EXPECT_EQ(next.holders[0].token, FencingToken{2});
+  EXPECT_EQ(next.holders[1].token, FencingToken{3});
+  EXPECT_EQ(next.count, 3U);
+}
+
+TEST(Release, HandsOverToNobodyWhileTheGateIsClosed) {
+  Record held = after(acquire(Record{}, wants("a", "op1")));
+  held.gate = {GateState::hold, "later"};
+  EXPECT_TRUE(after(release(held, gives_up("a", {ticket(3, "b")}))).is_free());
+}
+
+// T32: a hand-over to many must not write what no reader accepts.
+TEST(Release, HandsOverToNoMoreThanTheRecordHasRoomFor) {
+  std::vector<Ticket> waiting;
+  for (std::uint32_t i = 1; i <= kHoldersMax; ++i) {
+    waiting.push_back(ticket(i, "areaderwithaverylongnumber" + std::to_string(i), Mode::shared));
+    waiting.back().who = std::string(kWhoBytesMax, 'w');
+  }
+  const Record held =
+      after(acquire(Record{.data = std::string(kDataBytesMax, 'd')}, wants("a", "o")));
+  const Change change = release(held, gives_up("a", waiting));
+  ASSERT_TRUE(change.next);
+  EXPECT_LE(record_text(*change.next).size(), kRecordBytesMax);
+  EXPECT_GT(change.next->holders.size(), 1U);
+}
+
+// S5: whoever computes it, from the saved base alone, computes the same record.
+TEST(PlainRelease, IsAFunctionOfBaseAndTokenAlone) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const Record free = after(plain_release(held, FencingToken{1}));
+  EXPECT_TRUE(free.is_free());
+  EXPECT_EQ(after(plain_release(held, FencingToken{1})), free);
+}
+
+TEST(PlainRelease, DeclinesWhatWouldNotBeFree) {
+  const Record one = after(acquire(Record{}, wants("a", "op1", Mode::shared)));
+  const Record two = after(acquire(one, wants("b", "op2", Mode::shared)));
+  EXPECT_FALSE(plain_release(two, FencingToken{1}).next);
+  EXPECT_FALSE(plain_release(one, FencingToken{2}).next);
+  EXPECT_FALSE(plain_release(Record{}, FencingToken{1}).next);
+}
+
+TEST(Evict, RemovesTheVictimAndGrantsWithANewToken) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const Record next = after(evict(held, GrantId{{1}, {"op1"}}, wants("b", "op2")));
+  ASSERT_EQ(next.holders.size(), 1U);
+  EXPECT_EQ(next.holders[0].client, ClientId{"b"});
+  EXPECT_EQ(next.holders[0].token, FencingToken{2});
+  EXPECT_EQ(next.last, (Departed{{1}, {"a"}, EndKind::expired, false, "who of a"}));
+}
+
+TEST(Evict, RemovesTheVictimEvenIfOthersStillHold) {
+  const Record one = after(acquire(Record{}, wants("a", "op1", Mode::shared)));
+  const Record two = after(acquire(one, wants("b", "op2", Mode::shared)));
+  const Record next = after(evict(two, GrantId{{1}, {"op1"}}, wants("c", "op3")));
+  ASSERT_EQ(next.holders.size(), 1U);
+  EXPECT_EQ(next.holders[0].client, ClientId{"b"});
+  EXPECT_EQ(next.count, 2U);
+}
+
+// One token number may stand in several values of which at most one is ever chosen.
+TEST(Evict, SparesAnotherGrantWithTheSameToken) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const Change change = evict(held, GrantId{{1}, {"other"}}, wants("b", "op2"));
+  EXPECT_FALSE(change.next);
+  EXPECT_EQ(change.declined, Declined::held);
+}
+
+TEST(Evict, OfSomebodyWhoIsGoneTouchesNobodyElse) {
+  const Record held = after(acquire(Record{.count = 4}, wants("a", "op1")));
+  const Change change = evict(held, GrantId{{4}, {"op0"}}, wants("b", "op2"));
+  EXPECT_FALSE(change.next);
+  EXPECT_EQ(change.declined, Declined::held);
+}
+
+TEST(Confirm, WritesTheRecordBackForItsHolderOnly) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  EXPECT_EQ(after(confirm(held, ClientId{"a"}, FencingToken{1})), held);
+  EXPECT_FALSE(confirm(held, ClientId{"b"}, FencingToken{1}).next);
+  EXPECT_FALSE(confirm(held, ClientId{"a"}, FencingToken{2}).next);
+}
+
+// T35: a record of a newer version is read, re-proposed as it is, and never modified.
+TEST(Change, NeverModifiesARecordOfANewerVersion) {
+  const auto newer = parse_record("2;n=1;o=z;h=1:a:op1:x:1:5:0:0:0:own:w:new;later=field");
+  ASSERT_TRUE(newer);
+  EXPECT_EQ(acquire(*newer, wants("a", "op2")).declined, Declined::too_new);
+  EXPECT_EQ(release(*newer, gives_up("a")).declined, Declined::too_new);
+  EXPECT_EQ(plain_release(*newer, FencingToken{1}).declined, Declined::too_new);
+  EXPECT_EQ(evict(*newer, GrantId{{1}, {"op1"}}, wants("b", "op2")).declined, Declined::too_new);
+  EXPECT_EQ(after(confirm(*newer, ClientId{"a"}, FencingToken{1})), *newer);
+}
+
+// T35: fields that a newer version added to a record of this version survive every change.
+TEST(Change, CarriesUnknownFieldsAlong) {
+  const auto base =
+      parse_record("1;n=1;o=z;h=1:r:op1:s:1:5:0:0:0:own:w:new;note=n;d=v;later=field");
+  ASSERT_TRUE(base);
+  const Record joined = after(acquire(*base, wants("a", "op2", Mode::shared)));
+  EXPECT_EQ(joined.holders[0], base->holders[0]);
+  const Record left = after(release(joined, gives_up("a")));
+  EXPECT_EQ(left.later_fields, base->later_fields);
+  EXPECT_EQ(left.note, "n");
+  EXPECT_EQ(left.data, "v");
+}
+
+}  // namespace
+}  // namespace dexlock

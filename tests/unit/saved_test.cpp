@@ -1,0 +1,111 @@
+#include "session/saved.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "lock/random.hpp"
+#include "lock/record_text.hpp"
+
+namespace dexlock {
+namespace {
+
+Record held() {
+  return Record{.count = 3,
+                .op = {"op"},
+                .holders = {Holder{.token = {3},
+                                   .client = {"me"},
+                                   .op = {"op"},
+                                   .terms = {std::chrono::seconds(9), {}, {}, 1000},
+                                   .who = "a b"}}};
+}
+
+Saved full() {
+  Saved saved{.client = {"me"}, .group = "g1", .token = {3}, .granted_at = {1, 5, {2, 3}, 0}};
+  saved.record = held();
+  saved.start = {Nanoseconds(123456789012345), Nanoseconds(5)};
+  saved.lease = std::chrono::seconds(9);
+  saved.beat = 77;
+  saved.maybe_listed = true;
+  saved.sticky = Sticky{{1, 6, {2, 3}, 0}, held()};
+  return saved;
+}
+
+TEST(Saved, ReadsBackWhatItWrote) {
+  for (const bool sticky : {true, false}) {
+    for (const bool record : {true, false}) {
+      Saved saved = full();
+      if (!sticky) {
+        saved.sticky.reset();
+      }
+      if (!record) {
+        saved.record.reset();
+      }
+      const auto read = parse_saved(saved_text(saved));
+      ASSERT_TRUE(read);
+      EXPECT_EQ(saved_text(*read), saved_text(saved));
+      EXPECT_EQ(read->client, saved.client);
+      EXPECT_EQ(read->group, saved.group);
+      EXPECT_EQ(read->token, saved.token);
+      EXPECT_EQ(read->granted_at, saved.granted_at);
+      EXPECT_EQ(read->record, saved.record);
+      EXPECT_EQ(read->start, saved.start);
+      EXPECT_EQ(read->lease, saved.lease);
+      EXPECT_EQ(read->beat, saved.beat);
+      EXPECT_EQ(read->maybe_listed, saved.maybe_listed);
+      EXPECT_EQ(read->sticky, saved.sticky);
+    }
+  }
+}
+
+TEST(Saved, IsOneLine) { EXPECT_EQ(saved_text(full()).find('\n'), std::string::npos); }
+
+// Preface of the protocol: a torn or foreign state means "I hold nothing", never a guess.
+TEST(Saved, ReadsNothingFromATornText) {
+  const std::string text = saved_text(full());
+  for (std::size_t length = 0; length < text.size(); ++length) {
+    EXPECT_FALSE(parse_saved(text.substr(0, length))) << length;
+  }
+  EXPECT_FALSE(parse_saved(text + " "));
+  EXPECT_FALSE(parse_saved(text + text));
+  EXPECT_FALSE(parse_saved("2" + text.substr(1))) << "another version";
+}
+
+TEST(Saved, ReadsNothingFromADamagedText) {
+  const std::string text = saved_text(full());
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = text;
+    const auto at = changed.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return parse_saved(changed.replace(at, from.size(), to)).has_value();
+  };
+  EXPECT_TRUE(with(" me ", " you "));
+  EXPECT_FALSE(with(" me ", " ME "));
+  EXPECT_TRUE(with(" g1 ", " - "));
+  EXPECT_FALSE(with(" g1 ", " g.1 "));
+  EXPECT_FALSE(with(" 3 1.5", " -3 1.5"));
+  EXPECT_FALSE(with(" 3 1.5", " 9223372036854775808 1.5"));
+  EXPECT_FALSE(with("1.5.2.3.0", "1.5.2.3"));
+  EXPECT_FALSE(with("123456789012345", "-1"));
+  EXPECT_FALSE(with(" 9000000000 ", " 9999999999999999 ")) << "no lease is that long";
+  EXPECT_FALSE(with(" 77 ", " 2147483648 "));
+  EXPECT_FALSE(with(" 1 1.6", " 2 1.6"));
+  EXPECT_FALSE(with(" 1.6.2.3.0 ", " 1.6 "));
+}
+
+TEST(Saved, NeverCrashesOnNoise) {
+  const std::string text = saved_text(full());
+  Random random(3);
+  for (int round = 0; round < 5'000; ++round) {
+    std::string noisy = text;
+    for (int i = 0; i < 3; ++i) {
+      noisy[random.below(noisy.size())] = static_cast<char>(random.below(256));
+    }
+    if (const auto saved = parse_saved(noisy)) {
+      EXPECT_TRUE(is_id_text(saved->client.text));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dexlock
