@@ -1,0 +1,48 @@
+// One lock server: the production acceptor on a fake disk. What was synced survives a crash; the
+// heartbeats do not, and the boot id that names them is drawn anew. A write can fail, and a crash
+// can come between the write and the answer.
+//
+// Threads: none.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "register/acceptor.hpp"
+#include "sim/surroundings.hpp"
+
+namespace dexlock::sim {
+
+class FakeServer {
+ public:
+  FakeServer(std::size_t index, Surroundings& around);
+
+  [[nodiscard]] bool up() const { return up_; }
+  void set_up(bool up) { up_ = up; }
+  void set_full(bool full) { full_ = full; }
+
+  // Nothing: it crashed before it could answer. Requires: up.
+  [[nodiscard]] std::optional<Reply> serve(const Request& request);
+
+  // Power cut: only what is on the disk is left.
+  void crash();
+
+ private:
+  Step apply_planted(const Request& request);
+  void remember_unsynced(const Durable& before);
+  void judge(const Request& request, const Step& step);
+  Answer answer_for(Verdict verdict) const;
+
+  std::size_t index_;
+  Surroundings& around_;
+  bool up_ = true;
+  bool full_ = false;
+  Durable durable_;
+  Soft soft_;
+  BootId boot_;
+  std::uint32_t boots_ = 0;
+  std::optional<Durable> on_disk_;   // planted: what a crash falls back to
+  std::optional<Durable> old_copy_;  // planted: what a backup holds
+};
+
+}  // namespace dexlock::sim

@@ -1,0 +1,68 @@
+// Planted errors: deliberate faults, one for each rule whose loss would matter. They sit at the
+// edges of the simulated world (messages, clocks, disks, files, what a driver does with an output);
+// the protocol core has no switch for them. A judge that does not catch its plants is not trusted.
+//
+// Threads: plain values and pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace dexlock::sim {
+
+enum class Plant : std::uint32_t {
+  none,
+  // what a server does wrong
+  sync_skipped,
+  promise_in_memory,
+  fence_in_memory,
+  fence_missing,
+  fence_not_checked,
+  boot_kept,
+  evict_unchecked,
+  evict_any_boot,
+  gone_acknowledged,
+  failed_write_acknowledged,
+  server_wiped,
+  server_rolled_back,
+  terms_shortened,
+  // what a client counts wrong
+  ack_counted_twice,
+  majority_off_by_one,
+  stale_reply_counted,
+  lease_from_reply,
+  confirm_counts_as_renewal,
+  observed_from_sending,
+  // what a driver does wrong
+  belief_until_released,
+  stopped_late,
+  clock_not_read_after_pause,
+  clock_stops_in_suspend,
+  proposer_id_shared,
+  proposer_id_kept,
+  session_cloned,
+  saved_after_sending,
+  number_from_old_file,
+  torn_file_believed,
+  file_of_earlier_boot,
+  sightings_of_earlier_boot,
+  // what a value proposed gets wrong
+  released_by_name,
+  token_not_raised,
+  holder_forgotten,
+};
+
+struct PlantedError {
+  Plant plant{};
+  std::string_view name;
+  std::string_view what;
+};
+
+// All of them, in the order of the enumeration.
+[[nodiscard]] std::span<const PlantedError> planted_errors();
+
+[[nodiscard]] std::optional<Plant> plant_named(std::string_view name);
+
+}  // namespace dexlock::sim

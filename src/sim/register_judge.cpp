@@ -1,0 +1,129 @@
+#include "sim/register_judge.hpp"
+
+#include <bit>
+#include <iterator>
+
+#include "lock/quorum.hpp"
+#include "lock/record_text.hpp"
+
+namespace dexlock::sim {
+namespace {
+
+bool same_grant(const Holder& a, const Holder& b) {
+  return a.client == b.client && a.op == b.op && a.ticket == b.ticket;
+}
+
+}  // namespace
+
+RegisterJudge::RegisterJudge(std::size_t servers, Findings& findings)
+    : servers_(servers), findings_(findings), floors_(servers) {}
+
+void RegisterJudge::on_durable(std::size_t server, const Durable& durable, Nanoseconds now) {
+  Floor& floor = floors_[server];
+  if (durable.promised < floor.promised || durable.fence < floor.fence ||
+      durable.accepted < floor.accepted) {
+    findings_.add(now, "ballots",
+                  "server " + std::to_string(server) + " went back: it had promised " +
+                      ballot_text(floor.promised) + ", fenced " + ballot_text(floor.fence) +
+                      " and accepted " + ballot_text(floor.accepted) + ", now it shows " +
+                      ballot_text(durable.promised) + ", " + ballot_text(durable.fence) + " and " +
+                      ballot_text(durable.accepted));
+  }
+  floor = Floor{durable.promised, durable.fence, durable.accepted};
+}
+
+bool RegisterJudge::on_vote(std::size_t server, const Ballot& ballot, const Record& value,
+                            Nanoseconds now) {
+  const auto [at, fresh] = votes_.try_emplace(ballot);
+  Vote& vote = at->second;
+  if (fresh) {
+    vote.value = value;
+    check_size(value, now);
+    const auto above = chosen_.upper_bound(ballot);
+    if (above != chosen_.begin()) {
+      const auto below = std::prev(above);
+      check_descent(below->first, *below->second, ballot, value, now);
+    }
+  } else if (!(vote.value == value)) {
+    findings_.add(now, "ballots",
+                  "two values at ballot " + ballot_text(ballot) + ": " + record_text(vote.value) +
+                      " and " + record_text(value));
+    return false;
+  }
+  vote.servers |= 1U << server;
+  const auto votes = static_cast<std::size_t>(std::popcount(vote.servers));
+  if (vote.chosen || votes < majority(servers_)) {
+    return false;
+  }
+  on_chosen(ballot, vote, now);
+  return true;
+}
+
+void RegisterJudge::on_chosen(const Ballot& ballot, Vote& vote, Nanoseconds now) {
+  vote.chosen = true;
+  ++chosen_count_;
+  const auto at = chosen_.emplace(ballot, &vote.value).first;
+  if (const auto next = std::next(at); next != chosen_.end()) {
+    check_descent(ballot, vote.value, next->first, *next->second, now);
+  }
+  for (auto above = votes_.upper_bound(ballot); above != votes_.end(); ++above) {
+    check_descent(ballot, vote.value, above->first, above->second.value, now);
+  }
+  for (const Holder& holder : vote.value.holders) {
+    const auto [known, fresh] = granted_.try_emplace(holder.token, holder);
+    if (!fresh && !same_grant(known->second, holder)) {
+      findings_.add(now, "tokens",
+                    "token " + std::to_string(holder.token.value) + " was given to " +
+                        known->second.client.text + " and again to " + holder.client.text);
+    }
+  }
+}
+
+void RegisterJudge::check_descent(const Ballot& low, const Record& ancestor, const Ballot& high,
+                                  const Record& value, Nanoseconds now) {
+  bool descends = value.count >= ancestor.count;
+  const FencingToken given = make_token(Epoch{low.epoch}, ancestor.count);
+  for (const Holder& holder : value.holders) {
+    const Holder* before = ancestor.find(holder.token);
+    descends =
+        descends && (holder.token > given || (before != nullptr && same_grant(*before, holder)));
+  }
+  if (!descends) {
+    findings_.add(now, "chain",
+                  "the value voted at " + ballot_text(high) + " (" + record_text(value) +
+                      ") does not descend from the one chosen at " + ballot_text(low) + " (" +
+                      record_text(ancestor) + ")");
+  }
+}
+
+void RegisterJudge::check_size(const Record& value, Nanoseconds now) {
+  const std::size_t bytes = record_text(value).size();
+  largest_record_ = std::max(largest_record_, bytes);
+  if (bytes > kRecordBytesMax || value.holders.size() > kHoldersMax) {
+    findings_.add(now, "size", "a record of " + std::to_string(bytes) + " bytes");
+  }
+}
+
+const Record* RegisterJudge::latest_chosen() const {
+  return chosen_.empty() ? nullptr : chosen_.rbegin()->second;
+}
+
+void RegisterJudge::on_granted(const ClientId& client, FencingToken token, Nanoseconds now) {
+  const auto at = granted_.find(token);
+  if (at == granted_.end() || at->second.client != client) {
+    findings_.add(now, "grants",
+                  client.text + " was told that it holds token " + std::to_string(token.value) +
+                      ", which no majority has given it");
+  }
+}
+
+void RegisterJudge::on_released(const ClientId& client, Nanoseconds now) {
+  const Record* latest = latest_chosen();
+  if (latest != nullptr && latest->find(client) != nullptr) {
+    findings_.add(now, "releases",
+                  client.text + " was told that it has released, and is still listed: " +
+                      record_text(*latest));
+  }
+}
+
+}  // namespace dexlock::sim

@@ -1,0 +1,70 @@
+// Judges the register: keeps every vote that any server ever gave, and checks after each that
+//
+//   ballots:   one ballot carries one value, and no server's promise, fence or vote ever goes down;
+//   chain:     what is chosen descends from everything chosen below it, and so does every vote
+//   above
+//              a chosen ballot: no holder comes back, no token is given twice or to two clients;
+//   releases:  an acknowledged grant is in the chain, an acknowledged release is never undone.
+//
+// Descent is read off the records themselves: a descendant's count is no smaller, and whatever it
+// lists with a token its ancestor had already given must stand in the ancestor just so.
+//
+// Threads: none.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "register/acceptor.hpp"
+#include "sim/finding.hpp"
+
+namespace dexlock::sim {
+
+class RegisterJudge {
+ public:
+  RegisterJudge(std::size_t servers, Findings& findings);
+
+  // Server `server` now has this on its disk, or says so.
+  void on_durable(std::size_t server, const Durable& durable, Nanoseconds now);
+
+  // `server` accepted `value` at `ballot`: on its disk, or so it answered. True if that made the
+  // ballot chosen.
+  bool on_vote(std::size_t server, const Ballot& ballot, const Record& value, Nanoseconds now);
+
+  void on_granted(const ClientId& client, FencingToken token, Nanoseconds now);
+  void on_released(const ClientId& client, Nanoseconds now);
+
+  [[nodiscard]] std::uint64_t chosen() const { return chosen_count_; }
+  [[nodiscard]] std::uint64_t grants() const { return granted_.size(); }
+  [[nodiscard]] std::size_t largest_record() const { return largest_record_; }
+
+ private:
+  struct Vote {
+    Record value;
+    std::uint32_t servers = 0;  // one bit each
+    bool chosen = false;
+  };
+  struct Floor {
+    Ballot promised;
+    Ballot fence;
+    Ballot accepted;
+  };
+
+  void on_chosen(const Ballot& ballot, Vote& vote, Nanoseconds now);
+  void check_descent(const Ballot& low, const Record& ancestor, const Ballot& high,
+                     const Record& value, Nanoseconds now);
+  void check_size(const Record& value, Nanoseconds now);
+  [[nodiscard]] const Record* latest_chosen() const;
+
+  std::size_t servers_;
+  Findings& findings_;
+  std::vector<Floor> floors_;
+  std::map<Ballot, Vote> votes_;
+  std::map<Ballot, const Record*> chosen_;
+  std::map<FencingToken, Holder> granted_;  // by chosen values
+  std::uint64_t chosen_count_ = 0;
+  std::size_t largest_record_ = 0;
+};
+
+}  // namespace dexlock::sim
