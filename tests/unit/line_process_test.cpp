@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -368,6 +369,11 @@ TEST(LineProcess, RefusesWhatCannotBeRun) {
 }
 
 TEST(LineProcess, ReportsARunOutOfDescriptors) {
+  // A limit of its own: where a million may be open, copying them to each child takes minutes.
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit low{.rlim_cur = 64, .rlim_max = limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
   std::vector<int> taken;
   const auto before = open_descriptors();
   const auto give_back = [&](std::size_t count) {
@@ -393,6 +399,7 @@ TEST(LineProcess, ReportsARunOutOfDescriptors) {
   }
   EXPECT_GE(refusals, 7U);  // six for the streams, one to watch the end
   give_back(taken.size());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   boost::asio::io_context io;
   EXPECT_TRUE(run_until(io, [&] {
     { const auto sweeper = LineProcess::start(io, {"/nowhere/ssh"}, {}); }
