@@ -7,12 +7,15 @@
 
 namespace dexlock {
 
-void Observer::saw(std::size_t server, std::uint32_t beat, const BootId& boot, Instant now) {
+void Observer::saw(std::size_t server, std::uint32_t beat, const BootId& boot, bool whole,
+                   Instant now) {
   INVARIANT(server < seen_.size());
   auto& seen = seen_[server];
-  if (!seen || seen->beat != beat || seen->boot != boot) {
-    seen = Sighting{beat, boot, now};
+  const bool same_boot = seen && seen->boot == boot;
+  if (!same_boot || seen->beat != beat) {
+    seen = Sighting{beat, boot, now, whole || (same_boot && seen->whole)};
   }
+  seen->whole = seen->whole || whole;
 }
 
 void Observer::recall(std::size_t server, const Sighting& sighting) {
@@ -22,11 +25,11 @@ void Observer::recall(std::size_t server, const Sighting& sighting) {
   }
 }
 
-std::optional<EvictionBasis> Observer::ready(Nanoseconds needed, Instant now) const {
+std::optional<EvictionBasis> Observer::ready(ObservationTimes times, Instant now) const {
   EvictionBasis basis{.victim = victim_};
   std::size_t unchanged = 0;
   for (const auto& seen : seen_) {
-    if (!seen || elapsed_for_observer(seen->since, now) < needed) {
+    if (!seen || elapsed_for_observer(seen->since, now) < times.needed(*seen)) {
       continue;
     }
     ++unchanged;
@@ -41,11 +44,12 @@ std::optional<EvictionBasis> Observer::ready(Nanoseconds needed, Instant now) co
   return basis;
 }
 
-std::optional<Nanoseconds> Observer::wait_left(Nanoseconds needed, Instant now) const {
+std::optional<Nanoseconds> Observer::wait_left(ObservationTimes times, Instant now) const {
   std::vector<Nanoseconds> left;
   for (const auto& seen : seen_) {
     if (seen) {
-      left.push_back(std::max(needed - elapsed_for_observer(seen->since, now), Nanoseconds(0)));
+      const Nanoseconds so_far = elapsed_for_observer(seen->since, now);
+      left.push_back(std::max(times.needed(*seen) - so_far, Nanoseconds(0)));
     }
   }
   const std::size_t quorum = majority(seen_.size());

@@ -24,7 +24,22 @@ struct Sighting {
   std::uint32_t beat = 0;  // 0: granted, no heartbeat yet
   BootId boot;
   Instant since;  // received then, and never seen otherwise since
+  // The server was seen under this boot id before it listed the victim: no heartbeat of the victim
+  // can have been acknowledged and lost.
+  bool whole = false;
   friend bool operator==(const Sighting&, const Sighting&) = default;
+};
+
+// How long a server must have shown no change. A victim whose lease counts from a ticket has only
+// that short lease until its first heartbeat is acknowledged; but "no heartbeat" tells that only of
+// a server that can have lost none.
+struct ObservationTimes {
+  Nanoseconds claimed{};
+  Nanoseconds unclaimed{};
+
+  [[nodiscard]] Nanoseconds needed(const Sighting& seen) const {
+    return seen.whole && seen.beat == 0 ? unclaimed : claimed;
+  }
 };
 
 // What an eviction must prove again on every server of its prepare quorum.
@@ -38,14 +53,15 @@ class Observer {
  public:
   Observer(GrantId victim, std::size_t servers) : victim_(std::move(victim)), seen_(servers) {}
 
-  // Server `server` showed `beat` for the victim under `boot`, received at `now`.
-  void saw(std::size_t server, std::uint32_t beat, const BootId& boot, Instant now);
+  // Server `server` showed `beat` for the victim under `boot`, received at `now`. `whole`: it is
+  // known to have been under that boot id when it did not list the victim yet.
+  void saw(std::size_t server, std::uint32_t beat, const BootId& boot, bool whole, Instant now);
 
-  // The basis for an eviction, once a majority has shown no change for `needed`.
-  [[nodiscard]] std::optional<EvictionBasis> ready(Nanoseconds needed, Instant now) const;
+  // The basis for an eviction, once a majority has shown no change for as long as is needed.
+  [[nodiscard]] std::optional<EvictionBasis> ready(ObservationTimes times, Instant now) const;
 
   // How much longer it takes if nothing changes; nothing while no majority has been seen.
-  [[nodiscard]] std::optional<Nanoseconds> wait_left(Nanoseconds needed, Instant now) const;
+  [[nodiscard]] std::optional<Nanoseconds> wait_left(ObservationTimes times, Instant now) const;
 
   // The server shows that the victim holds no longer: it is no witness against it.
   void forget(std::size_t server) { seen_[server].reset(); }

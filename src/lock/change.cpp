@@ -8,9 +8,11 @@
 namespace dexlock {
 namespace {
 
-Change decline(Declined why) { return Change{.next = std::nullopt, .declined = why}; }
+Change decline(Declined why) { return Change{.next = std::nullopt, .declined = why, .heir = {}}; }
 
-Change write(Record record) { return Change{.next = std::move(record), .declined = {}}; }
+Change write(Record record) {
+  return Change{.next = std::move(record), .declined = {}, .heir = {}};
+}
 
 // Takes the entries that `gone` selects out of the record; true if there was one.
 template <class Predicate>
@@ -69,6 +71,31 @@ void grant(Record& record, const AcquireSpec& spec, std::optional<std::uint32_t>
 
 bool too_long(const Record& record) { return record_text(record).size() > kRecordBytesMax; }
 
+// Grants to as many of `chosen` as there is room for. If that makes one of them the only holder, it
+// is its proposer who may have the next ballot.
+std::optional<ProposerId> hand_over(Record& next, const std::vector<Ticket>& chosen, Epoch epoch) {
+  const bool was_free = next.is_free();
+  std::optional<ProposerId> only;
+  for (const Ticket& heir : chosen) {
+    const AcquireSpec as{.claim = heir.claim,
+                         .op = {heir.claim.client.text},
+                         .epoch = epoch,
+                         .terms = heir.terms,
+                         .who = heir.who};
+    if (refusal(next, as)) {
+      break;
+    }
+    Record more = next;
+    grant(more, as, heir.refresh);
+    if (too_long(more)) {
+      break;
+    }
+    next = std::move(more);
+    only = heir.proposer;
+  }
+  return was_free && next.holders.size() == 1 ? only : std::nullopt;
+}
+
 }  // namespace
 
 Change acquire(const Record& base, const AcquireSpec& spec) {
@@ -104,26 +131,13 @@ Change release(const Record& base, const ReleaseSpec& spec) {
     }
     return write(std::move(next));
   }
+  Change change;
   if (next.gate.state == GateState::open) {
-    for (const Ticket& heir : heirs(next, spec.waiting)) {
-      const AcquireSpec as{.claim = heir.claim,
-                           .op = {heir.claim.client.text},
-                           .epoch = spec.epoch,
-                           .terms = heir.terms,
-                           .who = heir.who};
-      if (refusal(next, as)) {
-        break;
-      }
-      Record more = next;
-      grant(more, as, heir.refresh);
-      if (too_long(more)) {
-        break;
-      }
-      next = std::move(more);
-    }
+    change.heir = hand_over(next, heirs(next, spec.waiting), spec.epoch);
   }
   next.op = spec.op;
-  return write(std::move(next));
+  change.next = std::move(next);
+  return change;
 }
 
 Change plain_release(const Record& base, FencingToken token) {
@@ -140,7 +154,37 @@ Change plain_release(const Record& base, FencingToken token) {
   return write(std::move(next));
 }
 
-Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec) {
+Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
+                       const std::vector<Ticket>& waiting) {
+  const auto same_client = [&](const Ticket& ticket) {
+    return ticket.claim.client == spec.claim.client;
+  };
+  const auto mine = std::ranges::find_if(waiting, same_client);
+  const std::vector<Ticket> seniors(waiting.begin(), mine);
+  if (seniors.empty() || base.version > kRecordVersion || base.gate.state != GateState::open ||
+      base.find(spec.claim.client) != nullptr) {
+    return acquire(base, spec);
+  }
+  Record next = base;
+  Change change;
+  change.heir = hand_over(next, heirs(next, seniors), spec.epoch);
+  const bool handed_over = next.count > base.count;
+  const bool all_served = next.count == base.count + seniors.size();
+  if (!all_served && !handed_over) {
+    return decline(Declined::held);  // a senior is not compatible with the holders: it is next
+  }
+  next.op = spec.op;
+  if (all_served) {
+    if (Change with_me = acquire(next, spec); with_me.next) {
+      return with_me;
+    }
+  }
+  change.next = std::move(next);
+  return change;
+}
+
+Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec,
+             const std::vector<Ticket>& waiting) {
   if (base.version > kRecordVersion) {
     return decline(Declined::too_new);
   }
@@ -148,7 +192,12 @@ Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec)
   const bool removed = remove_holders(next, EndKind::expired, [&](const Holder& holder) {
     return holder.token == victim.token && holder.op == victim.op;
   });
-  Change granted = acquire(next, spec);
+  std::vector<Ticket> others = waiting;
+  std::erase_if(others, [&](const Ticket& ticket) {
+    const Holder* evicted = base.find(victim);
+    return evicted != nullptr && ticket.claim.client == evicted->client;
+  });
+  Change granted = acquire_in_turn(next, spec, others);
   if (granted.next || !removed) {
     return granted;
   }

@@ -29,6 +29,7 @@ enum class Declined {
 struct Change {
   std::optional<Record> next;
   Declined declined = Declined::held;
+  std::optional<ProposerId> heir;  // the lock goes to this one alone, by its ticket
 };
 
 struct AcquireSpec {
@@ -59,9 +60,16 @@ struct ReleaseSpec {
 // sticky promise may carry. Declines when the result would not be FREE.
 [[nodiscard]] Change plain_release(const Record& base, FencingToken token);
 
-// Removes `victim` as expired, then grants to `spec`'s client if that is possible beside the
-// others.
-[[nodiscard]] Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec);
+// Grants to whoever is next in line: to those of `waiting` (merged and senior first) that are
+// senior to `spec`'s client, else to that client; a client without a ticket there is the last. So
+// all who find a lock free grant it alike, whoever comes first.
+[[nodiscard]] Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
+                                     const std::vector<Ticket>& waiting);
+
+// Removes `victim` as expired, then grants as acquire_in_turn() does, as far as that is possible
+// beside the others.
+[[nodiscard]] Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec,
+                           const std::vector<Ticket>& waiting = {});
 
 // Writes the record back as it is if `client` still holds `token`.
 [[nodiscard]] Change confirm(const Record& base, const ClientId& client, FencingToken token);

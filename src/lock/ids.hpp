@@ -36,6 +36,13 @@ using BootId = StrongText<struct BootIdTag>;
 // A group's generation of members. Counts from 1.
 using Epoch = StrongU64<struct EpochTag>;
 
+// Who proposes: 2 x 30 random bits, drawn afresh by every process and never used by another.
+struct ProposerId {
+  std::uint32_t high = 0;
+  std::uint32_t low = 0;
+  friend constexpr auto operator<=>(const ProposerId&, const ProposerId&) = default;
+};
+
 inline constexpr int kTokenCountBits = 40;
 inline constexpr std::uint64_t kTokenCountMax = (std::uint64_t{1} << kTokenCountBits) - 1;
 inline constexpr std::size_t kIdBytesMax = 32;

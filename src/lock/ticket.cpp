@@ -10,7 +10,7 @@ namespace dexlock {
 namespace {
 
 constexpr std::string_view kModeLetters = "xsp";
-constexpr std::size_t kTicketFields = 12;
+constexpr std::size_t kTicketFields = 13;
 
 std::optional<std::uint32_t> small(std::string_view text) {
   const auto number = parse_number(text, kSmallNumberMax);
@@ -26,6 +26,16 @@ std::optional<std::chrono::milliseconds> milliseconds(std::string_view text) {
     return std::nullopt;
   }
   return std::chrono::milliseconds(*number);
+}
+
+std::optional<ProposerId> proposer(std::string_view text) {
+  const auto parts = split_fields(text, '.', 2);
+  const auto high = small(parts ? parts->front() : "");
+  const auto low = small(parts ? parts->back() : "");
+  if (!high || !low || parts->size() != 2) {
+    return std::nullopt;
+  }
+  return ProposerId{*high, *low};
 }
 
 }  // namespace
@@ -71,6 +81,7 @@ std::string ticket_text(const Ticket& ticket) {
          std::to_string(ticket.terms.lease.count()) + ':' +
          std::to_string(ticket.terms.stop.count()) + ':' +
          std::to_string(ticket.terms.claim.count()) + ':' + std::to_string(ticket.terms.drift_ppm) +
+         ':' + std::to_string(ticket.proposer.high) + '.' + std::to_string(ticket.proposer.low) +
          ':' + escape_text(ticket.who);
 }
 
@@ -90,10 +101,11 @@ std::optional<Ticket> parse_ticket(std::string_view text) {
   const auto stop = milliseconds(p[8]);
   const auto claim = milliseconds(p[9]);
   const auto drift = parse_number(p[10], kDriftPpmMax);
-  const auto who = p[11].size() > kWhoBytesMax ? std::nullopt : unescape_text(p[11]);
+  const auto from = proposer(p[11]);
+  const auto who = p[12].size() > kWhoBytesMax ? std::nullopt : unescape_text(p[12]);
   const ClientId client{std::string(p[1])};
   if (!number || mode == std::string_view::npos || !weight || !capacity || !refresh || !ttl ||
-      !lease || !stop || !claim || !drift || !who || !is_id_text(client.text)) {
+      !lease || !stop || !claim || !drift || !from || !who || !is_id_text(client.text)) {
     return std::nullopt;
   }
   return Ticket{.number = *number,
@@ -101,6 +113,7 @@ std::optional<Ticket> parse_ticket(std::string_view text) {
                 .terms = {*lease, *stop, *claim, static_cast<std::uint32_t>(*drift)},
                 .refresh = *refresh,
                 .ttl = *ttl,
+                .proposer = *from,
                 .who = *who};
 }
 

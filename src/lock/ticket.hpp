@@ -23,6 +23,7 @@ struct Ticket {
   Terms terms;
   std::uint32_t refresh = 0;        // k: grows with each refresh, never sent twice
   std::chrono::milliseconds ttl{};  // not refreshed for that long: dropped
+  ProposerId proposer;              // whoever hands the lock over gets it this one's promises
   std::string who;
 };
 
@@ -38,7 +39,7 @@ inline constexpr std::size_t kTicketsPerReplyMax = 64;
 // without passing over anybody (so that readers behind a waiting writer do not overtake it).
 [[nodiscard]] std::vector<Ticket> heirs(const Record& record, const std::vector<Ticket>& merged);
 
-// number:client:mode:weight:capacity:refresh:ttl:lease:stop:claim:drift:who
+// number:client:mode:weight:capacity:refresh:ttl:lease:stop:claim:drift:high.low:who
 [[nodiscard]] std::string ticket_text(const Ticket& ticket);
 [[nodiscard]] std::optional<Ticket> parse_ticket(std::string_view text);
 

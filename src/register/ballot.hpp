@@ -15,13 +15,6 @@
 
 namespace dexlock {
 
-// 2 x 30 random bits, drawn afresh by every process and never used by another.
-struct ProposerId {
-  std::uint32_t high = 0;
-  std::uint32_t low = 0;
-  friend constexpr auto operator<=>(const ProposerId&, const ProposerId&) = default;
-};
-
 struct Ballot {
   std::uint32_t epoch = 1;
   std::uint32_t round = 0;

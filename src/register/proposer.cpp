@@ -48,7 +48,7 @@ ProposerOutput Proposer::start(Operation operation, std::optional<Sticky> sticky
     ballot_ = sticky->ballot;
     round_used_ = ballot_.round;
     ++attempt_;
-    return propose(sticky->base, now);
+    return propose(sticky->base, {}, now);
   }
   round_used_ = std::max(round_seen_, round_used_) + 1;
   ballot_ = Ballot{static_cast<std::uint32_t>(epoch_.value), round_used_, me_, 0};
@@ -108,7 +108,11 @@ ProposerOutput Proposer::on_promise_phase(std::size_t, const Reply&, Instant now
     }
   }
   if (promises.size() >= majority(servers_)) {
-    return propose(choose(promises, servers_), now);
+    std::vector<Ticket> queue;
+    for (const State& promise : promises) {
+      queue.insert(queue.end(), promise.tickets.begin(), promise.tickets.end());
+    }
+    return propose(choose(promises, servers_), merge_tickets(std::move(queue)), now);
   }
   if (prepare_is_hopeless()) {
     return finish(refused());
@@ -116,15 +120,16 @@ ProposerOutput Proposer::on_promise_phase(std::size_t, const Reply&, Instant now
   return {};
 }
 
-ProposerOutput Proposer::propose(const Record& base, Instant now) {
-  Change change = operation_.change(base);
+ProposerOutput Proposer::propose(const Record& base, const std::vector<Ticket>& queue,
+                                 Instant now) {
+  Change change = operation_.change(base, queue);
   if (!change.next) {
     return finish(DeclinedBy{change.declined, base});
   }
   proposed_ = std::move(*change.next);
   next_ = std::nullopt;
-  if (operation_.want_sticky && ballot_.round < kRoundMax) {
-    next_ = Ballot{ballot_.epoch, ballot_.round + 1, me_, 0};
+  if ((operation_.want_sticky || change.heir) && ballot_.round < kRoundMax) {
+    next_ = Ballot{ballot_.epoch, ballot_.round + 1, change.heir.value_or(me_), 0};
   }
   sent_ = now;
   ++attempt_;
@@ -154,7 +159,7 @@ ProposerOutput Proposer::on_accept_phase(std::size_t, const Reply&) {
   }
   if (accepted >= majority(servers_)) {
     Chosen chosen{.ballot = ballot_, .value = proposed_, .sent = sent_, .sticky = std::nullopt};
-    if (sticky >= majority(servers_)) {
+    if (sticky >= majority(servers_) && next_->proposer == me_) {
       chosen.sticky = Sticky{*next_, proposed_};
     }
     return finish(std::move(chosen));

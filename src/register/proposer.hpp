@@ -6,7 +6,8 @@
 // left;
 //              one reply per server and phase counts, and none of an older attempt;
 //              a sticky promise is kept only if a majority's answers to that very accept carried
-//              it, is used for one value at most, and never for an eviction.
+//              it, is used for one value at most, and never for an eviction;
+//              one that goes to the heir of a hand-over is never kept by who handed over.
 // Threads:     none; the owner serialises calls.
 // Never does:  I/O, clock reads, waiting: who gives up on an attempt calls abandon().
 #pragma once
@@ -38,13 +39,17 @@ struct Sticky {
   friend bool operator==(const Sticky&, const Sticky&) = default;
 };
 
+// From the record read to the one to write, with the queue that a majority's promises show, merged
+// and senior first; nobody is in it where a sticky promise has saved asking.
+using ChangeFunction = std::function<Change(const Record& base, const std::vector<Ticket>& queue)>;
+
 struct Operation {
   Intent intent = Intent::plain;
   Claim claim;
   FencingToken victim;
   std::uint32_t beat = 0;
   std::vector<BootId> boots;
-  std::function<Change(const Record&)> change;
+  ChangeFunction change;
   bool want_sticky = true;  // ask for a promise for the next ballot along with the acceptance
   bool open = false;        // a FREE value is to be open to fast ballots
 };
@@ -103,7 +108,7 @@ class Proposer {
  private:
   enum class Phase { idle, preparing, accepting };
 
-  ProposerOutput propose(const Record& base, Instant now);
+  ProposerOutput propose(const Record& base, const std::vector<Ticket>& queue, Instant now);
   ProposerOutput on_promise_phase(std::size_t server, const Reply& reply, Instant now);
   ProposerOutput on_accept_phase(std::size_t server, const Reply& reply);
   ProposerOutput finish(Outcome outcome);

@@ -30,6 +30,7 @@ Session::Session(SessionSetup setup)
       random_(setup_.seed),
       proposer_(setup_.servers, setup_.epoch, setup_.proposer),
       side_attempt_(kFirstSideAttempt),
+      queue_(setup_.servers),
       granted_at_(zero_ballot(setup_.epoch)),
       states_(setup_.servers) {
   INVARIANT(is_id_text(setup_.claim.client.text));
@@ -61,7 +62,8 @@ Saved Session::saved() const {
     saved.record = record_;
     saved.start = belief_->start();
     saved.lease = belief_->lease();
-    saved.sticky = sticky_ ? sticky_ : plain_sticky_;
+    // Where the promise may serve a hand-over, no copy of it may serve anything.
+    saved.sticky = setup_.queues ? std::nullopt : sticky_ ? sticky_ : plain_sticky_;
   }
   return saved;
 }
@@ -79,7 +81,7 @@ SessionOutput Session::on_reply(std::size_t server, AttemptId attempt, const Rep
     observe(server, answer->state, now);
     proposer_.saw(answer->state);
   }
-  if (lapse(output, now)) {
+  if (lapse(output, now) || (answer != nullptr && inherit(output, now))) {
     return output;
   }
   if (attempt < kFirstSideAttempt) {
@@ -263,17 +265,24 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
     const GrantId grant{holder.token, holder.op};
     observers_.try_emplace(grant, grant, setup_.servers);
   }
+  auto& known = states_[server];
+  const auto precedes = [&](const State& seen, FencingToken token) {
+    return seen.boot == state.boot && make_token(setup_.epoch, record_of(seen).count) < token;
+  };
   for (auto at = observers_.begin(); at != observers_.end();) {
     const FencingToken token = at->first.token;
-    const bool granted = make_token(setup_.epoch, record.count) >= token;
+    const bool granted = !precedes(state, token);
     if (granted && record.find(at->first) == nullptr) {  // the lock has moved on, there at least
       at->second.forget(server);
     } else {
-      at->second.saw(server, beat_of(token), state.boot, now);
+      const bool whole = !granted || (known && precedes(*known, token));
+      at->second.saw(server, beat_of(token), state.boot, whole, now);
     }
     at = at->second.empty() ? observers_.erase(at) : std::next(at);
   }
-  auto& known = states_[server];
+  if (setup_.queues) {
+    queue_.saw(server, state.tickets, now);
+  }
   if (!known || state.accepted >= known->accepted) {
     known = state;
   }

@@ -18,6 +18,7 @@
 
 #include "lease/belief.hpp"
 #include "lease/observer.hpp"
+#include "lease/queue_view.hpp"
 #include "lease/timing.hpp"
 #include "lock/random.hpp"
 #include "register/proposer.hpp"
@@ -37,6 +38,9 @@ struct SessionSetup {
   std::uint32_t drift_ppm = kDriftPpm;
   std::uint64_t seed = 0;  // for back-off and operation ids
   bool sticky_promises = true;
+  // Waits in line with a ticket, and hands over to who is next. Requires servers whose every answer
+  // is durable: an inherited lock counts as held once a majority shows it.
+  bool queues = false;
   Nanoseconds poll_max = std::chrono::milliseconds(500);  // a waiter looks at least this often
   Nanoseconds attempt_limit = std::chrono::seconds(5);  // then an attempt is given up and made anew
 };
@@ -133,6 +137,11 @@ class Session {
     std::vector<bool> failed;
     bool settled = false;  // confirmed, or known to be impossible
   };
+  struct MyTicket {
+    std::uint32_t number = 0;
+    std::uint32_t refresh = 0;
+    std::vector<std::pair<std::uint32_t, Instant>> sent;  // when each refresh left
+  };
   struct Look {  // a question to all servers under way
     AttemptId attempt = 0;
     std::vector<bool> answered;
@@ -165,8 +174,25 @@ class Session {
   [[nodiscard]] const State* newest_state() const;
   [[nodiscard]] std::optional<EvictionBasis> evictable(const Record& record, Instant now) const;
   [[nodiscard]] std::optional<Nanoseconds> takeover_wait(const Record& record, Instant now) const;
-  [[nodiscard]] Nanoseconds needed_for(const Holder& holder) const;
+  [[nodiscard]] ObservationTimes needed_for(const Holder& holder, Nanoseconds later) const;
   [[nodiscard]] AcquireSpec spec() const;
+
+  // session_queue.cpp: waiting in line, and inheriting the lock from who had it
+  void keep_ticket(SessionOutput& output, Instant now);
+  void post_ticket(SessionOutput& output, Instant now);
+  void drop_ticket(SessionOutput& output);
+  void sweep_queue(SessionOutput& output, Instant now);
+  bool inherit(SessionOutput& output, Instant now);
+  [[nodiscard]] Ticket ticket() const;
+  [[nodiscard]] bool in_line() const { return setup_.queues && patience_ == Patience::wait; }
+  [[nodiscard]] Nanoseconds longest_pause() const;
+  [[nodiscard]] std::size_t rank(Instant now) const;
+  [[nodiscard]] Nanoseconds delay_of_rank(Instant now) const;
+  [[nodiscard]] Nanoseconds turn(Instant now);
+  [[nodiscard]] std::vector<Ticket> others_waiting(Instant now) const;
+  [[nodiscard]] ChangeFunction acquire_change(Instant now) const;
+  [[nodiscard]] ChangeFunction release_change(std::vector<Ticket> waiting, bool sticky,
+                                              Instant now);
 
   // session_hold.cpp: having it, and giving it up
   void on_beat_reply(SessionOutput& output, Beat& beat, std::size_t server, const Reply& reply,
@@ -195,8 +221,14 @@ class Session {
   bool insist_ = false;        // what would be disturbed has ended on the server that knows best
   bool maybe_listed_ = false;  // a value that lists this client may be chosen, now or later
 
+  QueueView queue_;
+  std::optional<MyTicket> ticket_;
+  std::uint32_t refresh_number_ = 0;
+  std::optional<Instant> free_since_;  // while it waits: nobody in the way, but not its turn
+
   FencingToken token_;
-  Ballot granted_at_;  // newest ballot at which this client knows itself chosen as a holder
+  bool claimed_ = true;  // false: inherited, and no heartbeat confirmed yet
+  Ballot granted_at_;    // newest ballot at which this client knows itself chosen as a holder
   std::optional<Record> record_;  // the value chosen there
   std::optional<Belief> belief_;
   std::optional<Sticky> sticky_;        // this session's own, for anything

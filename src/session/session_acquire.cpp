@@ -28,6 +28,8 @@ SessionOutput Session::acquire(Patience patience, Instant now) {
   conflicts_ = 0;
   insist_ = false;
   pause_from_.reset();
+  ticket_.reset();
+  free_since_.reset();
   SessionOutput output;
   start_acquire(output, now);
   return output;
@@ -53,12 +55,15 @@ void Session::refresh_op(Instant now) {
 
 void Session::start_acquire(SessionOutput& output, Instant now) {
   refresh_op(now);
-  Operation operation{
-      .intent = std::exchange(insist_, false) ? Intent::plain : Intent::acquire,
-      .claim = setup_.claim,
-      .change = [spec = spec()](const Record& base) { return dexlock::acquire(base, spec); },
-      .want_sticky = setup_.sticky_promises};
-  start(output, Errand::acquire, std::move(operation), std::exchange(sticky_, std::nullopt), now);
+  Operation operation{.intent = std::exchange(insist_, false) ? Intent::plain : Intent::acquire,
+                      .claim = setup_.claim,
+                      .change = acquire_change(now),
+                      .want_sticky = setup_.sticky_promises};
+  std::optional<Sticky> sticky = std::exchange(sticky_, std::nullopt);
+  if (in_line() && rank(now) > 0) {
+    sticky.reset();  // who is next is for the servers to say
+  }
+  start(output, Errand::acquire, std::move(operation), std::move(sticky), now);
 }
 
 // An eviction is never made on a sticky promise: only a fresh prepare proves that the victim is
@@ -66,14 +71,18 @@ void Session::start_acquire(SessionOutput& output, Instant now) {
 void Session::start_evict(SessionOutput& output, const EvictionBasis& basis, Instant now) {
   sticky_.reset();
   refresh_op(now);
-  Operation operation{.intent = Intent::evict,
-                      .claim = setup_.claim,
-                      .victim = basis.victim.token,
-                      .beat = basis.beat,
-                      .boots = basis.boots,
-                      .change = [spec = spec(), victim = basis.victim](
-                                    const Record& base) { return evict(base, victim, spec); },
-                      .want_sticky = setup_.sticky_promises};
+  Operation operation{
+      .intent = Intent::evict,
+      .claim = setup_.claim,
+      .victim = basis.victim.token,
+      .beat = basis.beat,
+      .boots = basis.boots,
+      .change =
+          [spec = spec(), victim = basis.victim, queues = setup_.queues,
+           gone = queue_.left_behind(now)](const Record& base, const std::vector<Ticket>& queue) {
+            return evict(base, victim, spec, queues ? without(queue, gone) : std::vector<Ticket>{});
+          },
+      .want_sticky = setup_.sticky_promises};
   start(output, Errand::evict, std::move(operation), std::nullopt, now);
 }
 
@@ -90,7 +99,9 @@ void Session::on_grant(SessionOutput& output, const Chosen& chosen, Instant now)
   record_ = chosen.value;
   sticky_ = chosen.sticky;
   belief_.emplace(*op_sent_, mine->terms.lease);
+  claimed_ = true;
   output.save = true;
+  drop_ticket(output);
   if (!lapse(output, now)) {
     output.events.emplace_back(Granted{token_});
   }
@@ -158,7 +169,9 @@ void Session::report_busy(SessionOutput& output, const Record& record, Instant n
     goal_ = Goal::nothing;
     return;
   }
-  Nanoseconds wait = setup_.poll_max;
+  free_since_.reset();
+  keep_ticket(output, now);
+  Nanoseconds wait = longest_pause();
   for (const Holder& holder : record.holders) {
     wait = std::min(wait, poll_period(holder.terms));
   }
@@ -198,12 +211,18 @@ void Session::on_look_reply(SessionOutput& output, std::size_t server, bool answ
   }
   const State* newest = newest_state();
   INVARIANT(newest != nullptr);
-  if (compatible(record_of(*newest), setup_.claim) &&
-      record_of(*newest).gate.state != GateState::hold) {
-    start_acquire(output, now);
-  } else {
-    on_busy(output, record_of(*newest), now);
+  sweep_queue(output, now);
+  const Record record = record_of(*newest);
+  if (!compatible(record, setup_.claim) || record.gate.state == GateState::hold) {
+    on_busy(output, record, now);
+    return;
   }
+  if (const Nanoseconds left = turn(now); left.count() > 0) {
+    keep_ticket(output, now);
+    pause(AfterPause::look, std::min(left, longest_pause()), now);
+    return;
+  }
+  start_acquire(output, now);
 }
 
 const State* Session::newest_state() const {
@@ -216,17 +235,13 @@ const State* Session::newest_state() const {
   return newest;
 }
 
-// How long `holder` must have been seen unchanged. A hand-over counts as claimed once a heartbeat
-// was seen.
-Nanoseconds Session::needed_for(const Holder& holder) const {
-  bool claimed = !holder.ticket;
-  const auto at = observers_.find(GrantId{holder.token, holder.op});
-  if (at != observers_.end()) {
-    for (const auto& seen : at->second.sightings()) {
-      claimed = claimed || (seen && seen->beat > 0);
-    }
-  }
-  return observation_time(holder.terms, claimed, setup_.drift_ppm);
+// How long `holder` must have been seen unchanged before this client may evict it, `later`
+// included.
+ObservationTimes Session::needed_for(const Holder& holder, Nanoseconds later) const {
+  const auto needed = [&](bool claimed) {
+    return observation_time(holder.terms, claimed, setup_.drift_ppm) + later;
+  };
+  return ObservationTimes{needed(true), needed(!holder.ticket)};
 }
 
 std::optional<EvictionBasis> Session::evictable(const Record& record, Instant now) const {
@@ -238,7 +253,7 @@ std::optional<EvictionBasis> Session::evictable(const Record& record, Instant no
     if (holder.client == setup_.claim.client || at == observers_.end()) {
       continue;
     }
-    if (auto basis = at->second.ready(needed_for(holder), now)) {
+    if (auto basis = at->second.ready(needed_for(holder, delay_of_rank(now)), now)) {
       return basis;
     }
   }
@@ -252,7 +267,7 @@ std::optional<Nanoseconds> Session::takeover_wait(const Record& record, Instant 
     if (holder.client == setup_.claim.client || at == observers_.end()) {
       continue;
     }
-    const auto left = at->second.wait_left(needed_for(holder), now);
+    const auto left = at->second.wait_left(needed_for(holder, delay_of_rank(now)), now);
     if (left && (!shortest || *left < *shortest)) {
       shortest = left;
     }

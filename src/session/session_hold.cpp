@@ -105,7 +105,11 @@ void Session::settle_beat(SessionOutput& output, Beat& beat, Instant now) {
   const std::size_t quorum = majority(setup_.servers);
   if (count(beat.acked) >= quorum) {
     beat.settled = true;
-    belief_->confirmed(beat.start);
+    if (std::exchange(claimed_, true)) {
+      belief_->confirmed(beat.start);
+    } else {
+      belief_.emplace(beat.start, record_->find(token_)->terms.lease);
+    }
     output.save = true;
     output.events.emplace_back(Renewed{beat.start});
     return;
@@ -128,10 +132,11 @@ void Session::start_confirm(SessionOutput& output, Instant now) {
   sticky_.reset();
   plain_sticky_.reset();
   output.save = true;
-  Operation operation{.intent = Intent::plain,
-                      .change = [client = setup_.claim.client, token = token_](
-                                    const Record& base) { return confirm(base, client, token); },
-                      .want_sticky = setup_.sticky_promises};
+  Operation operation{
+      .intent = Intent::plain,
+      .change = [client = setup_.claim.client, token = token_](
+                    const Record& base, const auto&) { return confirm(base, client, token); },
+      .want_sticky = setup_.sticky_promises};
   start(output, Errand::confirm, std::move(operation), std::nullopt, now);
 }
 
@@ -165,6 +170,7 @@ SessionOutput Session::release(Instant now) {
     sticky_.reset();
   }
   conflicts_ = 0;
+  drop_ticket(output);
   if (!was_listed) {
     goal_ = Goal::nothing;
     output.events.emplace_back(Released{});
@@ -184,25 +190,23 @@ void Session::start_release(SessionOutput& output, Instant now) {
     operation.want_sticky = false;
   }
   plain_sticky_.reset();
+  std::vector<Ticket> waiting = others_waiting(now);
   // Copies of what was saved may use the same promise: whoever does proposes the plain release
   // where that is possible, and they propose nothing where it is not.
-  if (sticky && plain_release(sticky->base, token_).next) {
-    operation.change = [token = token_](const Record& base) { return plain_release(base, token); };
-  } else {
-    operation.change = [spec = ReleaseSpec{.client = setup_.claim.client,
-                                           .token = std::nullopt,
-                                           .epoch = setup_.epoch,
-                                           .op = draw_op(),
-                                           .waiting = {}}](const Record& base) {
-      return dexlock::release(base, spec);
+  if (sticky && waiting.empty() && plain_release(sticky->base, token_).next) {
+    operation.change = [token = token_](const Record& base, const auto&) {
+      return plain_release(base, token);
     };
+  } else {
+    operation.change = release_change(std::move(waiting), sticky.has_value(), now);
   }
   start(output, Errand::release, std::move(operation), std::move(sticky), now);
 }
 
 void Session::on_released(SessionOutput& output, const Chosen& chosen) {
   goal_ = Goal::nothing;
-  maybe_listed_ = false;
+  // A ticket that its removal did not reach may still inherit the lock.
+  maybe_listed_ = refresh_number_ != 0;
   token_ = FencingToken{};
   granted_at_ = chosen.ballot;
   record_.reset();

@@ -96,6 +96,7 @@ void Actor::start_process(ClientId client) {
                         .who = name_,
                         .seed = around_.random.next(),
                         .sticky_promises = around_.mix.sticky_promises,
+                        .queues = around_.mix.queues && waits_in_line(),
                         .poll_max = around_.mix.poll_max,
                         .attempt_limit = around_.mix.attempt_limit};
   session_ = std::make_unique<Session>(setup_);
@@ -156,6 +157,7 @@ void Actor::end_work() {
 void Actor::track_lease() {
   if (session_ && session_->belief()) {
     work_.start = session_->belief()->start();
+    work_.lease = session_->belief()->lease();
   }
 }
 

@@ -60,6 +60,8 @@ class Actor {
   virtual void on_healed() = 0;
   virtual void on_work_stopped() = 0;
   virtual void save() = 0;
+  // Its sessions wait with a ticket, where there are queues at all.
+  [[nodiscard]] virtual bool waits_in_line() const { return false; }
   // Planted: a session that waits for the lock, to be copied.
   [[nodiscard]] virtual const Session* waiting_session() const { return nullptr; }
   [[nodiscard]] virtual std::string state_text() const = 0;
@@ -83,6 +85,7 @@ class Actor {
     bool frozen = false;
     FencingToken token;
     Instant start;        // of the newest lease
+    Nanoseconds lease{};  // its length
     Nanoseconds limit{};  // after that the guard stops it
   };
 

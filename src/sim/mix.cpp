@@ -39,6 +39,7 @@ void draw_behaviour(Mix& mix, Random& random) {
   mix.once_share = std::array<std::uint32_t, 3>{0, 500'000, 1'000'000}[random.below(3)];
   mix.work_to_the_limit = coin(random);
   mix.sticky_promises = !happens(random, 200'000);
+  mix.queues = coin(random);
   mix.hold_max = between(random, milliseconds(1), Nanoseconds(mix.lease) * 4);
   mix.think_max = between(random, milliseconds(1), Nanoseconds(mix.lease) * 8);
   mix.patience_max = coin(random) ? seconds(100'000) : Nanoseconds(mix.lease) * 3;
@@ -257,14 +258,15 @@ std::string mix_text(const Mix& mix) {
          field("capacity", mix.capacity) + span("lease", mix.lease) + " stop=" + in_ms(mix.stop) +
          field("lease_times", mix.lease_times_max) + field("once", mix.once_share) +
          field("to_the_limit", mix.work_to_the_limit ? 1 : 0) +
-         field("sticky", mix.sticky_promises ? 1 : 0) + span("hold", mix.hold_max) +
-         span("think", mix.think_max) + span("patience", mix.patience_max) +
-         span("poll", mix.poll_max) + span("attempt", mix.attempt_limit) +
-         span("delay_min", mix.delay_min) + span("delay_max", mix.delay_max) +
-         field("slow", mix.slow_message) + span("slow_max", mix.slow_max) +
-         field("lose_request", mix.lose_request) + field("lose_reply", mix.lose_reply) +
-         field("repeat", mix.repeat) + field("told", mix.told_unreachable) +
-         span("cut", mix.cut_every) + span("machine_crash", mix.machine_crash_every) +
+         field("sticky", mix.sticky_promises ? 1 : 0) + field("queues", mix.queues ? 1 : 0) +
+         span("hold", mix.hold_max) + span("think", mix.think_max) +
+         span("patience", mix.patience_max) + span("poll", mix.poll_max) +
+         span("attempt", mix.attempt_limit) + span("delay_min", mix.delay_min) +
+         span("delay_max", mix.delay_max) + field("slow", mix.slow_message) +
+         span("slow_max", mix.slow_max) + field("lose_request", mix.lose_request) +
+         field("lose_reply", mix.lose_reply) + field("repeat", mix.repeat) +
+         field("told", mix.told_unreachable) + span("cut", mix.cut_every) +
+         span("machine_crash", mix.machine_crash_every) +
          span("restart", mix.process_restart_every) + field("write_error", mix.write_error) +
          field("crash_in_write", mix.crash_in_write) + span("full", mix.full_every) +
          span("kill", mix.kill_every) + field("kill_in_output", mix.kill_in_output) +

@@ -23,6 +23,15 @@ const Session* Runner::waiting_session() const {
   return aim_ == Aim::waiting ? session_.get() : nullptr;
 }
 
+// By the lease that it has now: an inherited one is shorter until it is claimed.
+StopLadder Runner::ladder() const {
+  Terms now = terms_;
+  if (work_.lease.count() > 0) {
+    now.lease = std::chrono::duration_cast<std::chrono::milliseconds>(work_.lease);
+  }
+  return stop_ladder(now);
+}
+
 Nanoseconds Runner::guard_limit() const {
   if (around_.planted(Plant::stopped_late)) {
     return ladder().gone_by + Nanoseconds(terms_.lease) / 2;
@@ -138,6 +147,7 @@ void Runner::on_event(const Event& event) {
   } else if (std::holds_alternative<Renewed>(event)) {
     around_.counts.add(Seen::renewals);
     track_lease();
+    work_.limit = guard_limit();
   } else if (const auto* lost = std::get_if<Lost>(&event)) {
     note("has lost it: " + lost->why);
     around_.counts.add(Seen::losses);
@@ -173,7 +183,7 @@ void Runner::on_granted(FencingToken token) {
   work_.limit = guard_limit();
   const Nanoseconds longest = around_.healed ? Nanoseconds(terms_.lease) / 4 : around_.mix.hold_max;
   until_ = around_.now() + between(around_.random, kInstantly, longest);
-  renew_boot_ = work_.start.boot + renewal_period(terms_);
+  renew_boot_ = work_.start.boot + work_.lease / 5;
   begin_work(token);
 }
 

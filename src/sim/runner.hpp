@@ -21,6 +21,7 @@ class Runner : public Actor {
   void on_healed() override;
   void on_work_stopped() override;
   void save() override {}
+  [[nodiscard]] bool waits_in_line() const override { return true; }
   [[nodiscard]] std::string state_text() const override;
   [[nodiscard]] const Session* waiting_session() const override;
 
@@ -36,7 +37,7 @@ class Runner : public Actor {
   void finish_work();
   void begin_release();
   void renew();
-  [[nodiscard]] StopLadder ladder() const { return stop_ladder(terms_); }
+  [[nodiscard]] StopLadder ladder() const;
   [[nodiscard]] Nanoseconds guard_limit() const;
   [[nodiscard]] Nanoseconds true_moment(Nanoseconds since_start) const;
   bool copy_a_waiting_session();

@@ -168,11 +168,11 @@ TEST(SoftText, HasRoomForAllThatAnAcceptorKeeps) {
 TEST(SoftText, PutsTheSeniorTicketFirst) {
   Soft soft;
   soft.tickets = {Ticket{.number = 9, .claim = {{"a"}}}, Ticket{.number = 2, .claim = {{"b"}}}};
-  EXPECT_EQ(soft_text(soft), "1;b=-;t=2:b:x:1:1:0:0:0:0:0:0:,9:a:x:1:1:0:0:0:0:0:0:");
+  EXPECT_EQ(soft_text(soft), "1;b=-;t=2:b:x:1:1:0:0:0:0:0:0:0.0:,9:a:x:1:1:0:0:0:0:0:0:0.0:");
 }
 
 TEST(SoftText, IsRefusedWhereItIsRepeatedUnorderedOrTooLong) {
-  const std::string ticket = ":x:1:1:0:0:0:0:0:0:w";
+  const std::string ticket = ":x:1:1:0:0:0:0:0:0:0.0:w";
   EXPECT_TRUE(parse_soft("1;b=1:0,2:7;t=1:a" + ticket + ",2:b" + ticket));
   for (const std::string& text :
        {std::string(), std::string("1;b=-"), std::string("2;b=-;t=-"), std::string("1;t=-;b=-"),

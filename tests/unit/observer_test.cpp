@@ -9,7 +9,7 @@ using std::chrono::seconds;
 
 constexpr Instant at(std::int64_t boot, std::int64_t raw) { return {seconds(boot), seconds(raw)}; }
 constexpr Instant at(std::int64_t both) { return at(both, both); }
-constexpr Nanoseconds kNeeded = seconds(10);
+constexpr ObservationTimes kNeeded{.claimed = seconds(10), .unclaimed = seconds(10)};
 
 const BootId kBoot{"boot"};
 const GrantId kVictim{{7}, {"op"}};
@@ -18,7 +18,7 @@ struct ObserverTest : testing::Test {
   Observer observer{kVictim, 3};
 
   void saw(std::size_t server, std::uint32_t beat, std::int64_t when, const BootId& boot = kBoot) {
-    observer.saw(server, beat, boot, at(when));
+    observer.saw(server, beat, boot, false, at(when));
   }
 };
 
@@ -137,6 +137,40 @@ TEST_F(ObserverTest, RecallsSightingsOfEarlierProcesses) {
   saw(0, 5, 109);
   observer.recall(0, Sighting{5, kBoot, at(90)});
   EXPECT_FALSE(observer.ready(kNeeded, at(110))) << "it saw for itself when 5 appeared";
+}
+
+// A lock that was handed over and not claimed is soon free again. But a server that was restarted
+// since may have lost the heartbeat that claimed it, so its silence proves nothing.
+TEST_F(ObserverTest, AShortLeaseIsBelievedOfServersThatCanHaveLostNoHeartbeatOnly) {
+  constexpr ObservationTimes kHandedOver{.claimed = seconds(10), .unclaimed = seconds(2)};
+  observer.saw(0, 0, kBoot, true, at(100));
+  observer.saw(1, 0, kBoot, false, at(100));
+  EXPECT_EQ(observer.wait_left(kHandedOver, at(100)), seconds(10));
+  EXPECT_FALSE(observer.ready(kHandedOver, at(109)));
+  EXPECT_TRUE(observer.ready(kHandedOver, at(110)));
+
+  observer.saw(2, 0, kBoot, true, at(101));
+  EXPECT_FALSE(observer.ready(kHandedOver, at(102)));
+  EXPECT_TRUE(observer.ready(kHandedOver, at(103)));
+
+  observer.saw(2, 0, BootId{"later"}, false, at(104));
+  EXPECT_FALSE(observer.ready(kHandedOver, at(109))) << "what it had it may have lost";
+}
+
+TEST_F(ObserverTest, AHandedOverLockThatWasClaimedIsWaitedOutInFull) {
+  constexpr ObservationTimes kHandedOver{.claimed = seconds(10), .unclaimed = seconds(2)};
+  observer.saw(0, 1, kBoot, true, at(100));
+  observer.saw(1, 1, kBoot, true, at(100));
+  EXPECT_FALSE(observer.ready(kHandedOver, at(109)));
+  EXPECT_TRUE(observer.ready(kHandedOver, at(110)));
+}
+
+TEST_F(ObserverTest, StaysAWholeWitnessUnderOneBootOnly) {
+  observer.saw(0, 0, kBoot, true, at(100));
+  observer.saw(0, 1, kBoot, false, at(101));
+  EXPECT_TRUE(observer.sightings()[0]->whole);
+  observer.saw(0, 1, BootId{"later"}, false, at(102));
+  EXPECT_FALSE(observer.sightings()[0]->whole);
 }
 
 }  // namespace

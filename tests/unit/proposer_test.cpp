@@ -18,7 +18,7 @@ Record marked(const std::string& op, std::uint64_t count = 1) {
 
 Operation writing(const std::string& op, Intent intent = Intent::plain) {
   Operation operation{.intent = intent, .claim = {.client = {"me"}}};
-  operation.change = [op](const Record& base) {
+  operation.change = [op](const Record& base, const auto&) {
     return Change{.next = marked(op, base.count + 1), .declined = {}};
   };
   return operation;
@@ -294,7 +294,7 @@ TEST_F(ProposerTest, DoesNotTakeARejectionForProofThatItDidNotHappen) {
 // Protocol 10, item 3: what was declined tells the base, but nothing was written.
 TEST_F(ProposerTest, ReportsWhatItDeclinedWithoutWriting) {
   Operation operation;
-  operation.change = [](const Record&) {
+  operation.change = [](const Record&, const auto&) {
     return Change{.next = {}, .declined = Declined::no_room};
   };
   start(std::move(operation));

@@ -96,7 +96,7 @@ TEST(ReplyLine, LooksAsDocumented) {
   soft.tickets.push_back(Ticket{.number = 2, .claim = {{"c9"}}, .who = "ann@x"});
   const State state = state_of(absent_record(Epoch{1}), soft, {"b1"});
   EXPECT_EQ(reply_line({7, Answer{Verdict::promise, state}}),
-            "7 promise " + kDurable + " b1 5:9 2:c9:x:1:1:0:0:0:0:0:0:ann@x");
+            "7 promise " + kDurable + " b1 5:9 2:c9:x:1:1:0:0:0:0:0:0:0.0:ann@x");
   EXPECT_EQ(
       reply_line({7, Answer{Verdict::two_values, state_of(absent_record(Epoch{1}), {}, {"b"})}}),
       "7 two-values " + kDurable + " b - -");

@@ -159,7 +159,7 @@ TEST(RequestLine, LooksAsDocumented) {
   EXPECT_EQ(line(Heartbeat{{5}, 9, ballot}), "7 beat g1.s1.e1 db/main 5 9 1.4.77.12.0");
   EXPECT_EQ(line(Read{.durable = true}), "7 read g1.s1.e1 db/main durable");
   EXPECT_EQ(line(Post{Ticket{.number = 2, .claim = {{"c9"}}, .who = "ann@x"}, false}),
-            "7 post g1.s1.e1 db/main set 2:c9:x:1:1:0:0:0:0:0:0:ann@x");
+            "7 post g1.s1.e1 db/main set 2:c9:x:1:1:0:0:0:0:0:0:0.0:ann@x");
 }
 
 TEST(RequestLine, ReadsBackWhatItWrote) {
@@ -271,7 +271,7 @@ TEST(RequestLine, WithABadFieldNamesTheField) {
   EXPECT_TRUE(key("accept", "1.4.1.1.0 - open 1;n=3;n=3;o=p1").contains("record"));
   EXPECT_TRUE(key("accept", "1.4.1.1.0 - open 1;n=3;o=p1;d=a;d=a").contains("record"));
   EXPECT_TRUE(key("accept", "1.4.1.1.0 - open 1;n=3;o=p1;z=$(x)").contains("record"));
-  EXPECT_TRUE(key("post", "drop 2:c9:x:1:1:0:0:0:0:0:0:w").contains("kind of posting"));
+  EXPECT_TRUE(key("post", "drop 2:c9:x:1:1:0:0:0:0:0:0:0.0:w").contains("kind of posting"));
   EXPECT_TRUE(key("post", "set 2:c9:x:1:1:0:0:0:0:0:0").contains("ticket"));
 }
 

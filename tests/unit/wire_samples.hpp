@@ -73,6 +73,7 @@ class WireSamples {
                   .terms = terms(),
                   .refresh = small(),
                   .ttl = std::chrono::milliseconds(small()),
+                  .proposer = {small(), small()},
                   .who = free_text(kWhoBytesMax / 3)};
   }
   Record record(bool free) {

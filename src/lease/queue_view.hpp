@@ -1,0 +1,51 @@
+// What one client knows of the queue for a lock: the tickets that each server showed last, and
+// since when each has not been renewed. Whoever has not renewed for the life of its ticket counts
+// as gone; no server has to time anything.
+//
+// Invariants:  a list is replaced as a whole, by one received later.
+// Threads:     none; the owner serialises calls.      Never does: read a clock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "lock/instant.hpp"
+#include "lock/ticket.hpp"
+
+namespace dexlock {
+
+class QueueView {
+ public:
+  explicit QueueView(std::size_t servers) : lists_(servers) {}
+
+  // Server `server` showed `tickets`, received at `now`.
+  void saw(std::size_t server, const std::vector<Ticket>& tickets, Instant now);
+
+  // Those who wait, senior first.
+  [[nodiscard]] std::vector<Ticket> waiting(Instant now) const;
+
+  // Tickets that were left behind.
+  [[nodiscard]] std::vector<Ticket> left_behind(Instant now) const;
+
+  // A new ticket's number must be greater [Lamport 1974].
+  [[nodiscard]] std::uint32_t highest_number() const { return highest_number_; }
+
+ private:
+  struct Seen {
+    Ticket ticket;
+    Instant since;  // received then, and never seen renewed since
+  };
+
+  [[nodiscard]] static bool is_left_behind(const Seen& seen, Instant now);
+
+  std::vector<std::vector<Ticket>> lists_;  // by server
+  std::map<ClientId, Seen> seen_;
+  std::uint32_t highest_number_ = 0;
+};
+
+// `queue` without the tickets of `gone`, unless they have been renewed since.
+[[nodiscard]] std::vector<Ticket> without(std::vector<Ticket> queue,
+                                          const std::vector<Ticket>& gone);
+
+}  // namespace dexlock

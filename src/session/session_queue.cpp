@@ -1,0 +1,210 @@
+// How sessions wait in line: a ticket on every server, renewed while it waits; whoever gives the
+// lock up, or finds it free or its holder dead, grants it to who is next [Lamport 1974].
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "lock/invariant.hpp"
+#include "lock/quorum.hpp"
+#include "session/session.hpp"
+
+namespace dexlock {
+namespace {
+
+// Refresh numbers follow the clock like heartbeat numbers.
+constexpr Nanoseconds kRefreshUnit = std::chrono::milliseconds(100);
+
+// Who is not next acts only when all before it should have acted: so long for each.
+constexpr Nanoseconds kShortestTurn = std::chrono::milliseconds(100);
+constexpr std::size_t kRanksMax = 8;
+
+// Tickets are renewed four times in the lease that an inherited lock has at first, and given up
+// when that has been missed for twice its length.
+Nanoseconds refresh_period(const Terms& terms) { return Nanoseconds(terms.claim) / 4; }
+std::chrono::milliseconds ticket_life(const Terms& terms) { return 2 * terms.claim; }
+
+bool is_renewable(const Terms& terms) { return refresh_period(terms) > Nanoseconds(0); }
+
+}  // namespace
+
+Ticket Session::ticket() const {
+  INVARIANT(ticket_.has_value());
+  return Ticket{.number = ticket_->number,
+                .claim = setup_.claim,
+                .terms = setup_.terms,
+                .refresh = ticket_->refresh,
+                .ttl = ticket_life(setup_.terms),
+                .proposer = setup_.proposer,
+                .who = setup_.who};
+}
+
+// Draws a number, or renews the ticket when that is due.
+void Session::keep_ticket(SessionOutput& output, Instant now) {
+  if (!in_line() || goal_ != Goal::acquire || !is_renewable(setup_.terms)) {
+    return;
+  }
+  if (!ticket_) {
+    if (queue_.highest_number() >= kRoundMax) {
+      return;  // without a ticket it waits all the same, after all others
+    }
+    ticket_ = MyTicket{.number = queue_.highest_number() + 1, .refresh = 0, .sent = {}};
+    post_ticket(output, now);
+  } else if (elapsed_for_holder(ticket_->sent.back().second, now) >= refresh_period(setup_.terms)) {
+    post_ticket(output, now);
+  }
+}
+
+// A waiter looks at least as often as its ticket has to be renewed.
+Nanoseconds Session::longest_pause() const {
+  return ticket_ ? std::min(setup_.poll_max, refresh_period(setup_.terms)) : setup_.poll_max;
+}
+
+// From here on the record may list this client, and its lease counts from now.
+void Session::post_ticket(SessionOutput& output, Instant now) {
+  const std::int64_t by_clock = now.boot / kRefreshUnit;
+  const std::int64_t number = std::max(std::int64_t{refresh_number_} + 1, by_clock);
+  if (number > std::int64_t{kRoundMax}) {
+    return;
+  }
+  refresh_number_ = static_cast<std::uint32_t>(number);
+  ticket_->refresh = refresh_number_;
+  std::erase_if(ticket_->sent, [&](const auto& sent) {
+    return elapsed_for_holder(sent.second, now) >= Nanoseconds(setup_.terms.claim);
+  });
+  ticket_->sent.emplace_back(refresh_number_, now);
+  maybe_listed_ = true;
+  output.save = true;
+  send_all(output, side_attempt_++, Post{.ticket = ticket(), .remove = false});
+}
+
+void Session::drop_ticket(SessionOutput& output) {
+  if (ticket_) {
+    send_all(output, side_attempt_++, Post{.ticket = ticket(), .remove = true});
+    ticket_.reset();
+  }
+}
+
+// Removes what others left behind. A server keeps a ticket that was renewed meanwhile.
+void Session::sweep_queue(SessionOutput& output, Instant now) {
+  for (const Ticket& left : queue_.left_behind(now)) {
+    if (left.claim.client != setup_.claim.client) {
+      send_all(output, side_attempt_++, Post{.ticket = left, .remove = true});
+    }
+  }
+}
+
+// How many are before this one.
+std::size_t Session::rank(Instant now) const {
+  const std::vector<Ticket> waiting = queue_.waiting(now);
+  return static_cast<std::size_t>(std::ranges::count_if(waiting, [&](const Ticket& other) {
+    return other.claim.client != setup_.claim.client && (!ticket_ || senior(other, ticket()));
+  }));
+}
+
+Nanoseconds Session::delay_of_rank(Instant now) const {
+  if (!in_line()) {
+    return Nanoseconds(0);
+  }
+  const Nanoseconds each = std::max(4 * round_trip_, kShortestTurn);
+  return each * static_cast<std::int64_t>(std::min(rank(now), kRanksMax));
+}
+
+// How much longer a free lock is left to those before this one.
+Nanoseconds Session::turn(Instant now) {
+  if (!in_line()) {
+    return Nanoseconds(0);
+  }
+  if (!free_since_) {
+    free_since_ = now;
+  }
+  return delay_of_rank(now) - elapsed_for_observer(*free_since_, now);
+}
+
+std::vector<Ticket> Session::others_waiting(Instant now) const {
+  std::vector<Ticket> others = queue_.waiting(now);
+  std::erase_if(others,
+                [&](const Ticket& ticket) { return ticket.claim.client == setup_.claim.client; });
+  return others;
+}
+
+// One that does not wait takes a free lock at once, whoever waits: it has no time for a place in
+// line.
+ChangeFunction Session::acquire_change(Instant now) const {
+  return [spec = spec(), in_line = in_line(), gone = queue_.left_behind(now)](
+             const Record& base, const std::vector<Ticket>& queue) {
+    return in_line ? acquire_in_turn(base, spec, without(queue, gone))
+                   : dexlock::acquire(base, spec);
+  };
+}
+
+// `sticky`: nobody is asked who waits, so what is known has to do.
+ChangeFunction Session::release_change(std::vector<Ticket> waiting, bool sticky, Instant now) {
+  const ReleaseSpec spec{.client = setup_.claim.client,
+                         .token = std::nullopt,
+                         .epoch = setup_.epoch,
+                         .op = draw_op(),
+                         .waiting = std::move(waiting)};
+  return [spec, sticky, queues = setup_.queues, gone = queue_.left_behind(now)](
+             const Record& base, const std::vector<Ticket>& queue) {
+    ReleaseSpec now_known = spec;
+    if (!sticky) {
+      now_known.waiting = queues ? without(queue, gone) : std::vector<Ticket>{};
+      std::erase_if(now_known.waiting,
+                    [&](const Ticket& ticket) { return ticket.claim.client == spec.client; });
+    }
+    return dexlock::release(base, now_known);
+  };
+}
+
+// The lock was handed over to this client, and a majority shows it: that is chosen. The lease
+// counts from before the sending of the very refresh that the record names, for whoever watches has
+// seen the record later than that. If it names one too old, or if only few show it, the next look
+// asks for a grant of its own.
+bool Session::inherit(SessionOutput& output, Instant now) {
+  const State* newest = newest_state();
+  if (goal_ != Goal::acquire || !ticket_ || !proposer_.idle() || newest == nullptr ||
+      newest->copied || newest->accepted.fast != 0) {
+    return false;
+  }
+  const Record record = record_of(*newest);
+  const Holder* mine = record.find(setup_.claim.client);
+  if (mine == nullptr || !mine->ticket) {
+    return false;
+  }
+  const auto sent =
+      std::ranges::find(ticket_->sent, *mine->ticket, &std::pair<std::uint32_t, Instant>::first);
+  const auto shows = [&](const std::optional<State>& state) {
+    return state && state->accepted == newest->accepted && !state->copied;
+  };
+  const std::size_t quorum = majority(setup_.servers);
+  const Nanoseconds spare = Nanoseconds(mine->terms.claim) / 10;
+  if (sent == ticket_->sent.end() ||
+      Belief(sent->second, mine->terms.claim).remaining(now) <= spare ||
+      static_cast<std::size_t>(std::ranges::count_if(states_, shows)) < quorum) {
+    return false;
+  }
+  const Ballot next{newest->accepted.epoch, newest->accepted.round + 1, setup_.proposer, 0};
+  const auto promises = std::ranges::count_if(states_, [&](const std::optional<State>& state) {
+    return shows(state) && state->promised == next;
+  });
+  goal_ = Goal::nothing;
+  look_.reset();
+  attempt_started_.reset();
+  pause_from_.reset();
+  token_ = mine->token;
+  granted_at_ = newest->accepted;
+  record_ = record;
+  sticky_ = static_cast<std::size_t>(promises) >= quorum ? std::optional(Sticky{next, record})
+                                                         : std::nullopt;
+  belief_.emplace(sent->second, mine->terms.claim);
+  claimed_ = false;
+  output.save = true;
+  drop_ticket(output);
+  output.events.emplace_back(Granted{token_});
+  SessionOutput beat = renew(now);
+  std::ranges::move(beat.sends, std::back_inserter(output.sends));
+  std::ranges::move(beat.events, std::back_inserter(output.events));
+  return true;
+}
+
+}  // namespace dexlock

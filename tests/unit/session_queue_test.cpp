@@ -1,0 +1,233 @@
+// Sessions that wait in line: who is next, from when an inherited lease counts, and what a dead or
+// forgetful heir costs the others.
+#include <gtest/gtest.h>
+
+#include "cluster.hpp"
+
+namespace dexlock {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Nanoseconds kLease = seconds(10);
+constexpr Nanoseconds kClaim = seconds(5);  // of Cluster::terms()
+
+struct SessionQueueTest : testing::Test {
+  Cluster cluster{3};
+
+  std::size_t add(const std::string& name) {
+    const std::size_t client = cluster.add(name);
+    cluster.client(client).setup.queues = true;
+    cluster.start(client);
+    return client;
+  }
+  std::size_t holder(const std::string& name) {
+    const std::size_t client = add(name);
+    cluster.acquire(client);
+    cluster.run_for(Nanoseconds(0));
+    EXPECT_TRUE(cluster.holds(client)) << name;
+    return client;
+  }
+  std::size_t waiter(const std::string& name) {
+    const std::size_t client = add(name);
+    cluster.acquire(client);
+    cluster.run_for(Nanoseconds(0));
+    EXPECT_FALSE(cluster.holds(client)) << name;
+    return client;
+  }
+  template <class R>
+  std::size_t asked() {
+    return static_cast<std::size_t>(std::ranges::count_if(cluster.wire, Cluster::asking<R>()));
+  }
+  // One answer and then one more for each message now on its way: a round trip.
+  void round_trip() {
+    for (int way = 0; way < 2; ++way) {
+      for (std::size_t left = cluster.wire.size(); left > 0; --left) {
+        cluster.deliver(0);
+      }
+    }
+  }
+  std::vector<Ticket> tickets(std::size_t server) { return cluster.server(server).soft.tickets; }
+};
+
+TEST_F(SessionQueueTest, WaitersGetGrowingNumbers) {
+  holder("a");
+  waiter("b");
+  waiter("c");
+  ASSERT_EQ(tickets(0).size(), 2U);
+  EXPECT_TRUE(senior(tickets(0)[0], tickets(0)[1]));
+  EXPECT_EQ(tickets(0)[0].claim.client.text, "b");
+}
+
+TEST_F(SessionQueueTest, HandsOverToTheSeniorWaiterInOneRoundTrip) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  const auto c = waiter("c");
+  cluster.renew(a);
+  cluster.deliver_all(Cluster::any());
+  cluster.release(a);
+  EXPECT_EQ(asked<Prepare>(), 0U);
+  cluster.deliver_all(Cluster::of(a));
+  cluster.run_for(milliseconds(700));  // its next look
+  EXPECT_TRUE(cluster.holds(b));
+  EXPECT_EQ(cluster.session(b).token(), FencingToken{2});
+  EXPECT_FALSE(cluster.holds(c));
+}
+
+// The one who hands over leaves its next ballot to the heir, so that chains of waiters cost one
+// round trip a link.
+TEST_F(SessionQueueTest, AnHeirReleasesInOneRoundTripToo) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  const auto c = waiter("c");
+  cluster.renew(a);
+  cluster.deliver_all(Cluster::any());
+  cluster.release(a);
+  cluster.run_for(milliseconds(700));
+  ASSERT_TRUE(cluster.holds(b));
+  cluster.renew(b);
+  cluster.deliver_all(Cluster::any());
+  cluster.release(b);
+  EXPECT_EQ(asked<Prepare>(), 0U);
+  EXPECT_EQ(asked<Accept>(), 3U);
+  round_trip();
+  EXPECT_EQ(cluster.count<Released>(b), 1U);
+  cluster.run_for(milliseconds(700));
+  EXPECT_TRUE(cluster.holds(c));
+}
+
+TEST_F(SessionQueueTest, WhoHandedOverKeepsNoPromise) {
+  const auto a = holder("a");
+  waiter("b");
+  cluster.renew(a);
+  cluster.deliver_all(Cluster::any());
+  cluster.release(a);
+  cluster.deliver_all(Cluster::of(a));
+  EXPECT_EQ(cluster.count<Released>(a), 1U);
+  cluster.acquire(a);
+  EXPECT_EQ(asked<Prepare>(), 3U);
+}
+
+TEST_F(SessionQueueTest, AnInheritedLeaseCountsFromTheRefreshItNames) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  const Nanoseconds posted = cluster.now();
+  cluster.renew(a);
+  cluster.deliver_all(Cluster::any());
+  cluster.drop(Cluster::any());
+  cluster.pass(seconds(1));  // b renews nothing meanwhile
+  cluster.release(a);
+  cluster.deliver_all(Cluster::of(a));
+  cluster.wake(b);
+  cluster.deliver_all([&](const Cluster::Message& m) {
+    return m.client == b && !std::holds_alternative<Heartbeat>(m.request) &&
+           !std::holds_alternative<Post>(m.request);
+  });
+  ASSERT_TRUE(cluster.holds(b));
+  EXPECT_EQ(cluster.session(b).belief()->lease(), kClaim);
+  cluster.drop(Cluster::any());
+  cluster.client(b).renews = false;
+  cluster.run_for(posted + kClaim - cluster.now() - milliseconds(1), Cluster::of(a));
+  EXPECT_TRUE(cluster.holds(b));
+  cluster.run_for(milliseconds(2), Cluster::of(a));
+  EXPECT_FALSE(cluster.holds(b));
+}
+
+TEST_F(SessionQueueTest, ItsFirstHeartbeatMakesAnInheritedLeaseAWholeOne) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  cluster.renew(a);
+  cluster.deliver_all(Cluster::any());
+  cluster.release(a);
+  cluster.run_for(milliseconds(700));
+  ASSERT_TRUE(cluster.holds(b));
+  EXPECT_EQ(cluster.session(b).belief()->lease(), kLease);
+}
+
+TEST_F(SessionQueueTest, ADeadHeirCostsItsClaimOnly) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  const auto c = waiter("c");
+  cluster.renew(a);
+  cluster.deliver_all(Cluster::any());
+  cluster.kill(b);
+  cluster.release(a);
+  cluster.run_for(kClaim - milliseconds(100));
+  EXPECT_FALSE(cluster.holds(c));
+  cluster.run_for(seconds(2));
+  EXPECT_TRUE(cluster.holds(c));
+}
+
+// Restarted servers show no heartbeat of an heir that has claimed its lock long since.
+TEST_F(SessionQueueTest, AClaimThatAllServersForgotIsWaitedOutInFull) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  cluster.renew(a);
+  cluster.deliver_all(Cluster::any());
+  cluster.release(a);
+  cluster.run_for(milliseconds(700));
+  ASSERT_TRUE(cluster.holds(b));
+  for (std::size_t server = 0; server < 3; ++server) {
+    cluster.reboot(server);
+  }
+  const auto c = waiter("c");
+  while (cluster.holds(b)) {  // cut off: nothing of it arrives
+    cluster.run_for(milliseconds(50), [&](const Cluster::Message& m) { return m.client != b; });
+    ASSERT_FALSE(cluster.holds(c) && cluster.holds(b));
+  }
+  cluster.run_for(kLease + seconds(2), [&](const Cluster::Message& m) { return m.client != b; });
+  EXPECT_TRUE(cluster.holds(c));
+}
+
+TEST_F(SessionQueueTest, WhoGivesUpLeavesNoTicket) {
+  holder("a");
+  const auto b = waiter("b");
+  cluster.release(b);
+  cluster.run_for(Nanoseconds(0));
+  EXPECT_EQ(cluster.count<Released>(b), 1U);
+  for (std::size_t server = 0; server < 3; ++server) {
+    EXPECT_TRUE(tickets(server).empty());
+  }
+}
+
+TEST_F(SessionQueueTest, WhatTheDeadLeftBehindIsSweptAway) {
+  holder("a");
+  const auto b = waiter("b");
+  const auto c = waiter("c");
+  cluster.kill(b);
+  cluster.run_for(2 * kClaim + seconds(2));
+  for (std::size_t server = 0; server < 3; ++server) {
+    ASSERT_EQ(tickets(server).size(), 1U);
+    EXPECT_EQ(tickets(server)[0].claim.client.text, "c");
+  }
+  EXPECT_FALSE(cluster.holds(c));
+}
+
+TEST_F(SessionQueueTest, ATicketGrantsNothing) {
+  const auto b = add("b");
+  const Ticket first{.number = 1, .claim = {.client = {"ghost"}}, .refresh = 1, .ttl = seconds(60)};
+  for (std::size_t server = 0; server < 3; ++server) {
+    cluster.server(server).soft.tickets = {first};
+  }
+  cluster.acquire(b);
+  cluster.run_for(Nanoseconds(0));
+  EXPECT_FALSE(cluster.holds(b)) << "somebody is before it";
+  EXPECT_EQ(cluster.count<Granted>(b), 0U);
+}
+
+TEST_F(SessionQueueTest, AWaiterThatComesLaterDoesNotOvertake) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  cluster.release(a);  // it knows of nobody, so the lock is free now
+  cluster.deliver_all(Cluster::of(a));
+  const auto c = add("c");
+  cluster.acquire(c);
+  cluster.deliver_all(Cluster::of(c));
+  EXPECT_FALSE(cluster.holds(c));
+  cluster.run_for(seconds(1));
+  EXPECT_TRUE(cluster.holds(b));
+}
+
+}  // namespace
+}  // namespace dexlock
