@@ -7,9 +7,12 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <fstream>
+#include <sstream>
 #include <string>
 
 #include "sim/campaign.hpp"
+#include "sim/history_report.hpp"
 
 namespace {
 
@@ -54,6 +57,7 @@ std::string run_command(const Options& options, std::uint64_t seed) {
   }
   command += limits.unbounded_clocks ? " --unbounded-clocks" : "";
   command += limits.calm ? " --calm" : "";
+  command += limits.only_judge.empty() ? "" : " --judge " + limits.only_judge;
   command += options.plant.empty() ? "" : " --plant " + options.plant;
   return command;
 }
@@ -117,9 +121,10 @@ int run(const Options& options) {
 }
 
 int planted(const Options& options) {
-  constexpr double kLongest = 60;
+  constexpr std::uint64_t kUsually = 60;
+  const auto longest = static_cast<double>(options.seconds == 0 ? kUsually : options.seconds);
   std::printf("dex-lock-sim planted: seed=%llu, at most %.0f s each, %zu errors\n",
-              static_cast<unsigned long long>(options.seed), kLongest, planted_errors().size());
+              static_cast<unsigned long long>(options.seed), longest, planted_errors().size());
   const Stopwatch whole;
   std::size_t missed = 0;
   for (const PlantedError& error : planted_errors()) {
@@ -128,11 +133,11 @@ int planted(const Options& options) {
     }
     const Stopwatch watch;
     PlantTrial trial;
-    for (std::uint64_t seed = options.seed; !trial.caught && watch.seconds() < kLongest; ++seed) {
+    for (std::uint64_t seed = options.seed; !trial.caught && watch.seconds() < longest; ++seed) {
       Options told = options;
       told.plant = error.name;
       note_seed(told, seed);
-      try_plant(error.plant, seed, trial);
+      try_plant(error.plant, seed, trial, options.limits.only_judge);
     }
     missed += trial.caught ? 0U : 1U;
     std::printf("%-28s %-8s %-12s %6llu seeds %7.2f s   %s\n", std::string(error.name).c_str(),
@@ -146,6 +151,23 @@ int planted(const Options& options) {
               missed == 0 ? "all caught" : "MISSED", planted_errors().size(), missed,
               whole.seconds());
   return missed == 0 ? 0 : 1;
+}
+
+int check(const std::string& path) {
+  const std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in.is_open() || text.bad()) {
+    std::fprintf(stderr, "dex-lock-sim: cannot read %s\n", path.c_str());
+    return 64;
+  }
+  const auto report = report_on_history(path, text.str());
+  if (!report) {
+    std::fprintf(stderr, "dex-lock-sim: %s\n", report.error().text.c_str());
+    return 65;
+  }
+  std::printf("%s", report->text.c_str());
+  return report->clean ? 0 : 1;
 }
 
 int main_or_throw(int argc, char** argv) {
@@ -168,7 +190,18 @@ int main_or_throw(int argc, char** argv) {
   CLI::App* planted_app = app.add_subcommand("planted", "Show that each planted error is caught");
   planted_app->add_option("--seed", options.seed, "The first seed");
   planted_app->add_option("--plant", options.plant, "Only this one");
+  planted_app->add_option("--seconds", options.seconds, "At most so many for each; 60 if not said");
+  for (CLI::App* each : {run_app, planted_app}) {
+    each->add_option("--judge", options.limits.only_judge, "Hear this judge only");
+  }
+  std::string history;
+  CLI::App* check_app =
+      app.add_subcommand("check", "Is a recorded history of locks or registers linearizable?");
+  check_app->add_option("FILE", history, "One operation a line")->required();
   CLI11_PARSE(app, argc, argv);
+  if (check_app->parsed()) {
+    return check(history);
+  }
   if (!options.plant.empty()) {
     const auto plant = plant_named(options.plant);
     if (!plant) {

@@ -112,6 +112,8 @@ class Session {
   [[nodiscard]] bool holds(Instant now) const { return belief_ && belief_->holds(now); }
   [[nodiscard]] const std::optional<Belief>& belief() const { return belief_; }
   [[nodiscard]] FencingToken token() const { return token_; }
+  // Newest ballot of this session's that it knows to be chosen.
+  [[nodiscard]] const Ballot& granted_at() const { return granted_at_; }
   [[nodiscard]] Saved saved() const;
 
   // What is known about the present holders, for this and other processes of this host.

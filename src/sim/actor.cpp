@@ -43,7 +43,8 @@ Actor::Actor(std::size_t index, Surroundings& around)
     : index_(index),
       around_(around),
       name_("c" + std::to_string(index)),
-      clock_(draw_uptime(around), draw_rates(around)) {
+      clock_(draw_uptime(around), draw_rates(around)),
+      proposals_(around.registers, around.linearizable) {
   const Mix& mix = around.mix;
   const auto times = between(around.random, 1U, mix.lease_times_max);
   terms_ = Terms{.lease = mix.lease * times,
@@ -102,6 +103,7 @@ void Actor::start_process(ClientId client) {
   session_ = std::make_unique<Session>(setup_);
   last_proposal_ = 0;
   known_grant_ = Ballot{};
+  proposals_.on_new_session(name_ + '.' + std::to_string(process_));
 }
 
 void Actor::end_process() {
@@ -262,7 +264,10 @@ void Actor::hear(const Arrived& arrived) {
 }
 
 void Actor::hear_as(std::size_t server, AttemptId attempt, const Reply& reply, Instant now) {
-  react(session_->on_reply(server, attempt, reply, now));
+  proposals_.on_heard(attempt, reply);
+  SessionOutput output = session_->on_reply(server, attempt, reply, now);
+  proposals_.on_known(session_->granted_at(), around_.now());
+  react(std::move(output));
 }
 
 void Actor::react(SessionOutput output) {
@@ -331,6 +336,7 @@ void Actor::restart_lease_now() {
   session_ = std::make_unique<Session>(setup_);
   session_->resume(saved);
   ++process_;  // no reply to the earlier session reaches this one
+  proposals_.on_new_session(name_ + '.' + std::to_string(process_));
   save();
   track_lease();
 }
@@ -357,6 +363,7 @@ bool Actor::send(const Send& send) {
     }
   }
   judge_sent(packet.request);
+  proposals_.on_sent(packet.request, packet.attempt, around_.now());
   around_.network->send_request(std::move(packet));
   return true;
 }

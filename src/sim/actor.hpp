@@ -18,6 +18,7 @@
 #include "session/session.hpp"
 #include "sim/fake_clock.hpp"
 #include "sim/network.hpp"
+#include "sim/proposal_watch.hpp"
 #include "sim/surroundings.hpp"
 
 namespace dexlock::sim {
@@ -133,6 +134,7 @@ class Actor {
   std::optional<Nanoseconds> armed_;
   AttemptId last_proposal_ = 0;
   Ballot known_grant_;
+  ProposalWatch proposals_;
   SessionSetup setup_;
   std::optional<ProposerId> kept_id_;
 };

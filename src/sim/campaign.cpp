@@ -34,8 +34,8 @@ bool Campaign::run(std::uint64_t seed) {
   return !finding_;
 }
 
-void try_plant(Plant plant, std::uint64_t seed, PlantTrial& trial) {
-  const MixLimits limits{.plant = plant};
+void try_plant(Plant plant, std::uint64_t seed, PlantTrial& trial, const std::string& judge) {
+  const MixLimits limits{.only_judge = judge, .plant = plant};
   const RunReport report = run_seed(seed, limits, false);
   ++trial.seeds;
   if (report.finding) {

@@ -48,7 +48,8 @@ struct PlantTrial {
   std::uint64_t seed = 0;   // that caught it
 };
 
-// One more seed with the error planted. Requires: not caught yet.
-void try_plant(Plant plant, std::uint64_t seed, PlantTrial& trial);
+// One more seed with the error planted, and only `judge` heard if one is named. Requires: not
+// caught yet.
+void try_plant(Plant plant, std::uint64_t seed, PlantTrial& trial, const std::string& judge = "");
 
 }  // namespace dexlock::sim

@@ -43,17 +43,19 @@ enum class Seen : std::size_t {
   files_torn,
   work_stopped_by_guard,
   overlaps,
+  told_chosen,
+  check_gave_up,
   count,
 };
 
 inline constexpr std::array<const char*, static_cast<std::size_t>(Seen::count)> kSeenNames{
-    "events",          "requests",         "replies",       "grants",     "renewals",
-    "releases",        "losses",           "busy",          "no-quorum",  "closed",
-    "evictions-sent",  "evictions",        "chosen",        "promises",   "accepts",
-    "beats-taken",     "beats-fenced",     "beats-behind",  "beats-gone", "victims-alive",
-    "machine-crashes", "restarts",         "writes-failed", "cuts",       "kills",
-    "pauses",          "suspends",         "reboots",       "calls",      "files-lost",
-    "files-torn",      "stopped-by-guard", "overlaps"};
+    "events",          "requests",         "replies",       "grants",      "renewals",
+    "releases",        "losses",           "busy",          "no-quorum",   "closed",
+    "evictions-sent",  "evictions",        "chosen",        "promises",    "accepts",
+    "beats-taken",     "beats-fenced",     "beats-behind",  "beats-gone",  "victims-alive",
+    "machine-crashes", "restarts",         "writes-failed", "cuts",        "kills",
+    "pauses",          "suspends",         "reboots",       "calls",       "files-lost",
+    "files-torn",      "stopped-by-guard", "overlaps",      "told-chosen", "check-gave-up"};
 
 class Counts {
  public:

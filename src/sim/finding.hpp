@@ -18,8 +18,11 @@ struct Finding {
 
 class Findings {
  public:
+  // Only this judge is heard from now on (all, if empty); a run that cannot end always says so.
+  void hear_only(std::string judge) { only_ = std::move(judge); }
+
   void add(Nanoseconds at, std::string judge, std::string text) {
-    if (!first_) {
+    if (!first_ && (only_.empty() || judge == only_ || judge == "progress")) {
       first_ = Finding{std::move(judge), std::move(text), at};
     }
   }
@@ -27,6 +30,7 @@ class Findings {
   [[nodiscard]] const std::optional<Finding>& first() const { return first_; }
 
  private:
+  std::string only_;
   std::optional<Finding> first_;
 };
 

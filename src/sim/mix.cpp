@@ -231,6 +231,7 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
     mix.clocks = ClockFaults::unbounded;
     mix.suspend_every = Nanoseconds(mix.lease) * 3;
   }
+  mix.only_judge = limits.only_judge;
   if (limits.calm) {
     calm_down(mix);
   }

@@ -75,6 +75,8 @@ struct Mix {
 
   ClockFaults clocks = ClockFaults::drift;
   Nanoseconds suspend_every{};
+
+  std::string only_judge;  // the findings of all others are passed over
 };
 
 struct MixLimits {
@@ -82,6 +84,7 @@ struct MixLimits {
   std::size_t clients = 0;
   bool unbounded_clocks = false;
   bool calm = false;  // no faults at all
+  std::string only_judge;
   Plant plant = Plant::none;
 };
 

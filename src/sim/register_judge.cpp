@@ -18,6 +18,15 @@ bool same_grant(const Holder& a, const Holder& b) {
 RegisterJudge::RegisterJudge(std::size_t servers, Findings& findings)
     : servers_(servers), findings_(findings), floors_(servers) {}
 
+void RegisterJudge::on_prepared(const Ballot& ballot, const std::string& process, Nanoseconds now) {
+  const auto [at, fresh] = prepared_.try_emplace(ballot, process);
+  if (!fresh) {
+    findings_.add(now, "ballots",
+                  process + " asks for promises of ballot " + ballot_text(ballot) + ", as " +
+                      at->second + " did");
+  }
+}
+
 void RegisterJudge::on_durable(std::size_t server, const Durable& durable, Nanoseconds now) {
   Floor& floor = floors_[server];
   if (durable.promised < floor.promised || durable.fence < floor.fence ||

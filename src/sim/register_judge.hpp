@@ -1,6 +1,8 @@
 // Judges the register: keeps every vote that any server ever gave, and checks after each that
 //
-//   ballots:   one ballot carries one value, and no server's promise, fence or vote ever goes down;
+//   ballots:   one ballot carries one value and is asked for by one process, and no server's
+//   promise,
+//              fence or vote ever goes down;
 //   chain:     what is chosen descends from everything chosen below it, and so does every vote
 //   above
 //              a chosen ballot: no holder comes back, no token is given twice or to two clients;
@@ -14,6 +16,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "register/acceptor.hpp"
@@ -24,6 +27,9 @@ namespace dexlock::sim {
 class RegisterJudge {
  public:
   RegisterJudge(std::size_t servers, Findings& findings);
+
+  // `process` asks for promises of `ballot`, for the first time.
+  void on_prepared(const Ballot& ballot, const std::string& process, Nanoseconds now);
 
   // Server `server` now has this on its disk, or says so.
   void on_durable(std::size_t server, const Durable& durable, Nanoseconds now);
@@ -60,6 +66,7 @@ class RegisterJudge {
   std::size_t servers_;
   Findings& findings_;
   std::vector<Floor> floors_;
+  std::map<Ballot, std::string> prepared_;  // by which process
   std::map<Ballot, Vote> votes_;
   std::map<Ballot, const Record*> chosen_;
   std::map<FencingToken, Holder> granted_;  // by chosen values

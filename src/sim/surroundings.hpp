@@ -12,6 +12,7 @@
 #include "sim/eviction_judge.hpp"
 #include "sim/finding.hpp"
 #include "sim/hold_judge.hpp"
+#include "sim/linearizable_judge.hpp"
 #include "sim/log.hpp"
 #include "sim/mix.hpp"
 #include "sim/plant.hpp"
@@ -34,6 +35,7 @@ struct Surroundings {
   RegisterJudge registers;
   HoldJudge holds;
   EvictionJudge evictions;
+  LinearizableJudge linearizable;
   Network* network = nullptr;
   std::vector<Actor*> actors;
   bool healed = false;
@@ -46,7 +48,10 @@ struct Surroundings {
         registers(the_mix.servers, findings),
         holds(the_mix.clients, the_mix.capacity, the_mix.clocks != ClockFaults::unbounded,
               findings),
-        evictions(the_mix.servers, findings) {}
+        evictions(the_mix.servers, findings),
+        linearizable(findings) {
+    findings.hear_only(the_mix.only_judge);
+  }
   Surroundings(const Surroundings&) = delete;
   Surroundings& operator=(const Surroundings&) = delete;
 

@@ -29,9 +29,11 @@ TEST(Simulator, FindsNothingInTwoHundredSeeds) {
     ASSERT_TRUE(campaign.run(seed))
         << "seed " << seed << ": " << campaign.finding()->judge << ": " << campaign.finding()->text;
   }
-  for (const Seen what : {Seen::grants, Seen::renewals, Seen::evictions, Seen::losses,
-                          Seen::beats_fenced, Seen::beats_behind, Seen::machine_crashes,
-                          Seen::pauses, Seen::suspends, Seen::reboots, Seen::files_torn}) {
+  EXPECT_EQ(campaign.counts().of(Seen::check_gave_up), 0U);
+  for (const Seen what :
+       {Seen::told_chosen, Seen::grants, Seen::renewals, Seen::evictions, Seen::losses,
+        Seen::beats_fenced, Seen::beats_behind, Seen::machine_crashes, Seen::pauses, Seen::suspends,
+        Seen::reboots, Seen::files_torn}) {
     EXPECT_GT(campaign.counts().of(what), 0U) << kSeenNames[static_cast<std::size_t>(what)];
   }
 }
@@ -71,6 +73,24 @@ INSTANTIATE_TEST_SUITE_P(Each, Planted,
                                          std::pair{"evict-unchecked", "evictions"},
                                          std::pair{"failed-write-acknowledged", "chain"},
                                          std::pair{"saved-after-sending", "releases"}));
+
+class PlantedInTheRegister : public testing::TestWithParam<const char*> {};
+
+TEST_P(PlantedInTheRegister, ErrorIsCaughtByWhatClientsAreToldAlone) {
+  const auto plant = plant_named(GetParam());
+  ASSERT_TRUE(plant);
+  PlantTrial trial;
+  for (std::uint64_t seed = 1; seed <= 300 && !trial.caught; ++seed) {
+    try_plant(*plant, seed, trial, "linearizable");
+  }
+  ASSERT_TRUE(trial.caught);
+  EXPECT_EQ(trial.caught->judge, "linearizable");
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, PlantedInTheRegister,
+                         testing::Values("sync-skipped", "failed-write-acknowledged",
+                                         "server-wiped", "server-rolled-back",
+                                         "majority-off-by-one", "ack-counted-twice"));
 
 }  // namespace
 }  // namespace dexlock::sim

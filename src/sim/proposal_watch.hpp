@@ -1,0 +1,48 @@
+// Follows one client's proposals by the messages that its processes send and hear, for the judges
+// of the register: what each value is built on, and which the client knows to be chosen.
+//
+// Threads: none.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "register/proposer.hpp"
+#include "sim/linearizable_judge.hpp"
+#include "sim/register_judge.hpp"
+
+namespace dexlock::sim {
+
+class ProposalWatch {
+ public:
+  ProposalWatch(RegisterJudge& registers, LinearizableJudge& linearizable)
+      : registers_(registers), linearizable_(linearizable) {}
+
+  // Attempts from here on are not a proposer's.
+  static constexpr AttemptId kFirstSideAttempt = 0x40000000;
+
+  void on_sent(const Request& request, AttemptId attempt, Nanoseconds now);
+  void on_heard(AttemptId attempt, const Reply& reply);
+
+  // The process knows that what it proposed at `ballot` is chosen.
+  void on_known(const Ballot& ballot, Nanoseconds now);
+
+  // Another process, or another session in it, begins.
+  void on_new_session(std::string process);
+
+ private:
+  void on_value(const Accept& accept);
+
+  RegisterJudge& registers_;
+  LinearizableJudge& linearizable_;
+  std::string process_;
+  AttemptId prepared_ = 0;
+  std::optional<Ballot> prepared_ballot_;
+  State best_promise_;
+  std::map<Ballot, Record> sticky_bases_;  // of earlier processes too: the promise can be saved
+  Ballot proposed_;
+  std::optional<std::size_t> operation_;  // the proposal under way, for the judge
+};
+
+}  // namespace dexlock::sim
