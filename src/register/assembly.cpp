@@ -52,6 +52,9 @@ std::vector<GroupStep> Assembly::on_proposed(std::size_t server, const Group& st
 
 std::vector<GroupStep> Assembly::on_activated(std::size_t server) {
   Seat& seat = seats_.at(server);
+  if (seat.identity && !seat.identity->proposed) {
+    seat.identity->proposed = group_;  // it greeted before the proposal was made
+  }
   if (seat.identity && seat.identity->proposed) {
     seat.identity->active = seat.identity->proposed->id;
   }
@@ -97,8 +100,11 @@ std::vector<GroupStep> Assembly::complete_activation() {
   for (std::size_t server = 0; server < seats_.size(); ++server) {
     check_membership(server);
     Seat& seat = seats_[server];
-    // One active mark proves that the proposal once stood on all members.
-    const bool may_activate = seat.identity && seat.identity->proposed == group_ &&
+    // One active mark proves that the proposal once stood on all members, also on one that greeted
+    // as blank before. The store refuses if it does not stand there.
+    const bool member =
+        seat.identity && std::ranges::binary_search(group_->members, seat.identity->incarnation);
+    const bool may_activate = member && seat.identity->proposed.value_or(*group_) == *group_ &&
                               !seat.identity->active && seat.down.empty();
     if (may_activate && !std::exchange(seat.asked_to_activate, true)) {
       steps.push_back({server, GroupStep::Kind::activate, *group_});

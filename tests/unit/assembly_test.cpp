@@ -194,6 +194,28 @@ TEST_F(AssemblyTest, OneActiveMarkProvesTheProposalForTheOthers) {
   EXPECT_TRUE(client.assembly().votes(2));
 }
 
+// What it was told by the first two is old news, and their connections stay as they are.
+TEST_F(AssemblyTest, ServersThatGreetedBeforeOthersFormedTheGroupBecomeVoters) {
+  Client late({&a_, &b_, &c_});
+  late.greet(0);
+  late.greet(1);
+  form();
+  late.greet(2);
+  late.settle();
+  ASSERT_TRUE(late.assembly().group());
+  EXPECT_TRUE(late.assembly().votes(0) && late.assembly().votes(1) && late.assembly().votes(2));
+}
+
+TEST_F(AssemblyTest, AMemberOnWhichNoProposalStandsIsNotMadeAVoter) {
+  form();
+  b_ = {"bb", {}, {}};
+  Client client({&a_, &b_, &c_});
+  client.greet_all();
+  client.settle();
+  EXPECT_FALSE(b_.active);
+  EXPECT_FALSE(client.assembly().votes(1));
+}
+
 TEST_F(AssemblyTest, ABlankServerAmongFormedOnesIsNoVoterAndIsNamed) {
   form();
   Store blank{"ee", {}, {}};
