@@ -56,6 +56,7 @@ std::string run_command(const Options& options, std::uint64_t seed) {
     command += " --clients " + std::to_string(limits.clients);
   }
   command += limits.unbounded_clocks ? " --unbounded-clocks" : "";
+  command += limits.only_forming ? " --forming" : "";
   command += limits.calm ? " --calm" : "";
   command += limits.only_judge.empty() ? "" : " --judge " + limits.only_judge;
   command += options.plant.empty() ? "" : " --plant " + options.plant;
@@ -71,7 +72,7 @@ void print_finding(const Options& options, std::uint64_t seed, const Finding& fi
   const RunReport again = run_seed(seed, options.limits, true);
   const std::size_t lines = options.trace_lines == 0 ? std::size_t{60} : options.trace_lines;
   const std::size_t skipped = again.trace.size() > lines ? again.trace.size() - lines : 0;
-  std::printf("mix: %s\n", mix_text(draw_mix(seed, options.limits)).c_str());
+  std::printf("mix: %s\n", seed_text(seed, options.limits).c_str());
   std::printf("trace, the last %zu of %zu lines:\n", again.trace.size() - skipped,
               again.trace.size());
   for (std::size_t i = skipped; i < again.trace.size(); ++i) {
@@ -85,7 +86,7 @@ void print_finding(const Options& options, std::uint64_t seed, const Finding& fi
 int run(const Options& options) {
   std::printf(
       "dex-lock-sim run: seed=%llu count=%llu seconds=%llu servers=%zu clients=%zu "
-      "unbounded-clocks=%d calm=%d plant=%s (0: drawn per seed)\n",
+      "unbounded-clocks=%d calm=%d plant=%s (0: drawn per seed; every tenth seed forms groups)\n",
       static_cast<unsigned long long>(options.seed), static_cast<unsigned long long>(options.count),
       static_cast<unsigned long long>(options.seconds), options.limits.servers,
       options.limits.clients, options.limits.unbounded_clocks ? 1 : 0, options.limits.calm ? 1 : 0,
@@ -186,6 +187,8 @@ int main_or_throw(int argc, char** argv) {
   run_app->add_option("--plant", options.plant, "With this planted error");
   run_app->add_flag("--unbounded-clocks", options.limits.unbounded_clocks,
                     "Clocks beyond the bound: holds may overlap, tokens must still rise");
+  run_app->add_flag("--forming", options.limits.only_forming,
+                    "Only worlds in which groups of servers are formed");
   run_app->add_flag("--calm", options.limits.calm, "Without faults");
   CLI::App* planted_app = app.add_subcommand("planted", "Show that each planted error is caught");
   planted_app->add_option("--seed", options.seed, "The first seed");

@@ -2,16 +2,28 @@
 
 #include <algorithm>
 
+#include "sim/forming_world.hpp"
+#include "sim/world.hpp"
+
 namespace dexlock::sim {
 namespace {
 
-constexpr std::uint64_t kRepeatedOneIn = 20;
+constexpr std::uint64_t kRepeatedOneIn = 19;  // no divisor in common with the forming seeds
 
 }  // namespace
 
 RunReport run_seed(std::uint64_t seed, const MixLimits& limits, bool tracing) {
+  if (is_forming_seed(seed, limits)) {
+    FormingWorld world(draw_forming_mix(seed, limits), seed, limits.plant, tracing);
+    return world.run();
+  }
   World world(draw_mix(seed, limits), seed, limits.plant, tracing);
   return world.run();
+}
+
+std::string seed_text(std::uint64_t seed, const MixLimits& limits) {
+  return is_forming_seed(seed, limits) ? forming_mix_text(draw_forming_mix(seed, limits))
+                                       : mix_text(draw_mix(seed, limits));
 }
 
 bool Campaign::run(std::uint64_t seed) {

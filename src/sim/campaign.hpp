@@ -9,17 +9,20 @@
 #include <string>
 
 #include "sim/mix.hpp"
-#include "sim/world.hpp"
+#include "sim/run_report.hpp"
 
 namespace dexlock::sim {
 
+// A world with a lock in it or, for some seeds, one in which groups are formed.
 [[nodiscard]] RunReport run_seed(std::uint64_t seed, const MixLimits& limits, bool tracing);
+[[nodiscard]] std::string seed_text(std::uint64_t seed, const MixLimits& limits);
 
 class Campaign {
  public:
   explicit Campaign(const MixLimits& limits) : limits_(limits) {}
 
-  // Runs `seed`; every twentieth seed twice, which must come out the same. False on a finding.
+  // Runs `seed`; about every twentieth seed twice, which must come out the same. False on a
+  // finding.
   bool run(std::uint64_t seed);
 
   [[nodiscard]] const std::optional<Finding>& finding() const { return finding_; }

@@ -200,6 +200,12 @@ void prepare_for(Plant plant, Mix& mix) {
     case Plant::released_by_name:
     case Plant::token_not_raised:
     case Plant::holder_forgotten:
+    case Plant::group_activated_unseen:
+    case Plant::vote_while_proposed:
+    case Plant::incarnation_ignored:
+    case Plant::wiped_member_votes:
+    case Plant::proposal_replaced:
+    case Plant::group_memory_ignored:
       break;
   }
 }

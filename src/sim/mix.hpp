@@ -83,7 +83,8 @@ struct MixLimits {
   std::size_t servers = 0;  // 0: as drawn
   std::size_t clients = 0;
   bool unbounded_clocks = false;
-  bool calm = false;  // no faults at all
+  bool calm = false;          // no faults at all
+  bool only_forming = false;  // every seed forms groups
   std::string only_judge;
   Plant plant = Plant::none;
 };

@@ -65,6 +65,18 @@ constexpr std::array kPlantedErrors{
     PlantedError{Plant::token_not_raised, "token-not-raised", "a grant repeats the last token"},
     PlantedError{Plant::holder_forgotten, "holder-forgotten",
                  "a value is built without the holders of its base"},
+    PlantedError{Plant::group_activated_unseen, "group-activated-unseen",
+                 "a group is activated where it is proposed, unseen on the others"},
+    PlantedError{Plant::vote_while_proposed, "vote-while-proposed",
+                 "a server votes in a group that is only proposed"},
+    PlantedError{Plant::incarnation_ignored, "incarnation-ignored",
+                 "a server does what was meant for the store before it was wiped"},
+    PlantedError{Plant::wiped_member_votes, "wiped-member-votes",
+                 "a wiped store comes back as the member that it was"},
+    PlantedError{Plant::proposal_replaced, "proposal-replaced",
+                 "a later proposal takes the place of one that stands"},
+    PlantedError{Plant::group_memory_ignored, "group-memory-ignored",
+                 "a host forms a group although it remembers another"},
 };
 
 }  // namespace

@@ -52,7 +52,19 @@ enum class Plant : std::uint32_t {
   released_by_name,
   token_not_raised,
   holder_forgotten,
+  // what is done wrong when a group is formed
+  group_activated_unseen,
+  vote_while_proposed,
+  incarnation_ignored,
+  wiped_member_votes,
+  proposal_replaced,
+  group_memory_ignored,
 };
+
+// These need a world in which groups are formed.
+[[nodiscard]] constexpr bool is_forming_plant(Plant plant) {
+  return plant >= Plant::group_activated_unseen;
+}
 
 struct PlantedError {
   Plant plant{};

@@ -13,21 +13,10 @@
 #include "sim/actor.hpp"
 #include "sim/fake_server.hpp"
 #include "sim/network.hpp"
+#include "sim/run_report.hpp"
 #include "sim/surroundings.hpp"
 
 namespace dexlock::sim {
-
-struct RunReport {
-  std::optional<Finding> finding;
-  Counts counts;
-  std::uint64_t hash = 0;
-  std::uint64_t last_draw = 0;
-  Nanoseconds simulated{};
-  Nanoseconds healed_in{};  // from the end of the faults until everybody was served
-  Nanoseconds bound{};
-  std::size_t largest_record = 0;
-  std::vector<std::string> trace;
-};
 
 class World {
  public:
