@@ -75,11 +75,12 @@ ProposerOutput Proposer::on_reply(std::size_t server, AttemptId attempt, const R
 }
 
 // Nothing better than what has been heard can come of waiting: no majority of promises is possible,
-// or a majority has answered and its newest value is one the server that knows it refuses to
-// disturb.
+// and no majority of answers, which would tell the rounds in use, or it has answered; or a majority
+// has answered and its newest value is one the server that knows it refuses to disturb.
 bool Proposer::prepare_is_hopeless() const {
   std::size_t not_promised = 0;
   std::size_t answered = 0;
+  std::size_t failed = 0;
   const State* newest = nullptr;
   bool newest_refuses = false;
   for (const auto& reply : replies_) {
@@ -88,6 +89,7 @@ bool Proposer::prepare_is_hopeless() const {
     }
     const Answer* answer = answer_of(reply);
     if (answer == nullptr) {
+      failed += reply ? 1U : 0U;
       continue;
     }
     ++answered;
@@ -96,8 +98,9 @@ bool Proposer::prepare_is_hopeless() const {
       newest_refuses = answer->verdict == Verdict::held;
     }
   }
-  return servers_ - not_promised < majority(servers_) ||
-         (answered >= majority(servers_) && newest_refuses);
+  const bool heard = answered >= majority(servers_);
+  const bool all_heard = heard || servers_ - failed < majority(servers_);
+  return (servers_ - not_promised < majority(servers_) && all_heard) || (heard && newest_refuses);
 }
 
 ProposerOutput Proposer::on_promise_phase(std::size_t, const Reply&, Instant now) {

@@ -312,6 +312,18 @@ TEST_F(ProposerTest, StopsAsSoonAsNoMajorityOfPromisesIsPossible) {
   EXPECT_FALSE(outcome<Refused>().answered);
 }
 
+// One server is gone for good, the lock has seen some rounds, and this process knows of none.
+TEST_F(ProposerTest, HearsAMajorityBeforeItStopsForWantOfPromises) {
+  durable[0].promised = durable[1].promised = Ballot{1, 7, {1, 1}};
+  start(writing("a"));
+  fails(2);
+  const std::vector<Send> asked = sends;
+  deliver(asked[0]);
+  EXPECT_FALSE(done);
+  deliver(asked[1]);
+  EXPECT_TRUE(outcome<Refused>().answered);
+}
+
 TEST_F(ProposerTest, StopsAsSoonAsTheNewestStateOfAMajorityIsHeld) {
   Record held{.count = 1, .op = {"x"}};
   held.holders.push_back(Holder{.token = {1}, .client = {"other"}, .op = {"x"}});
