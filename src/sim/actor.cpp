@@ -488,6 +488,11 @@ void Actor::slew() {
   rates.boot_runs = before.boot_runs;
   rates.raw_runs = before.raw_runs;
   clock_.change(around_.now(), rates);
+  if (around_.mix.clocks == ClockFaults::unbounded && happens(around_.random, 300'000)) {
+    around_.counts.add(Seen::clock_jumps);
+    clock_.jump(around_.now(),
+                between(around_.random, Nanoseconds(1), Nanoseconds(terms_.lease) * 4));
+  }
   armed_.reset();
   arm();
 }

@@ -45,6 +45,12 @@ void FakeClock::change(Nanoseconds now, ClockRates rates) {
   pieces_.push_back(Piece{now, shown, rates});
 }
 
+void FakeClock::jump(Nanoseconds now, Nanoseconds by) {
+  Instant shown = at(now);
+  shown.boot += by;
+  pieces_.push_back(Piece{now, shown, rates()});
+}
+
 Instant FakeClock::at(Nanoseconds now) const {
   const Piece& piece = pieces_.back();
   const Nanoseconds span = now - piece.from;
@@ -81,8 +87,10 @@ Nanoseconds FakeClock::true_time_of(Nanoseconds boot) const {
   const auto later =
       std::ranges::upper_bound(pieces_, boot, {}, [](const Piece& p) { return p.shown.boot; });
   const Piece& piece = later == pieces_.begin() ? pieces_.front() : *std::prev(later);
-  return piece.from +
-         true_span_for(boot - piece.shown.boot, piece.rates.boot_ppm, piece.rates.boot_runs);
+  const Nanoseconds then = piece.from + true_span_for(boot - piece.shown.boot, piece.rates.boot_ppm,
+                                                      piece.rates.boot_runs);
+  return later == pieces_.end() ? then
+                                : std::min(then, later->from);  // it may have been jumped over
 }
 
 }  // namespace dexlock::sim

@@ -30,6 +30,9 @@ class FakeClock {
   // From `now` on the clocks run like this.
   void change(Nanoseconds now, ClockRates rates);
 
+  // The boot clock jumps forward, as no clock within the bound does.
+  void jump(Nanoseconds now, Nanoseconds by);
+
   [[nodiscard]] ClockRates rates() const { return pieces_.back().rates; }
   [[nodiscard]] Instant at(Nanoseconds now) const;
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "lock/quorum.hpp"
 #include "sim/draw.hpp"
 
 namespace dexlock::sim {
@@ -18,6 +19,9 @@ FakeServer::FakeServer(std::size_t index, Surroundings& around)
       boot_{"s" + std::to_string(index) + "b0"} {}
 
 std::optional<Reply> FakeServer::serve(const Request& request) {
+  if (damaged_) {
+    return Fault{FaultKind::corrupt, "server " + std::to_string(index_) + ": damaged record"};
+  }
   const bool fails = full_ || happens(around_.random, around_.mix.write_error);
   const bool crashes = !around_.healed && happens(around_.random, around_.mix.crash_in_write);
   const bool keeps = crashes && happens(around_.random, 500'000);
@@ -34,6 +38,9 @@ std::optional<Reply> FakeServer::serve(const Request& request) {
       durable_ = durable_before;
     } else {
       judge(request, step);
+    }
+    if (!keeps && step.durable_changed) {
+      tear_record();
     }
     crash();
     return std::nullopt;
@@ -124,6 +131,22 @@ void FakeServer::judge(const Request& request, const Step& step) {
   } else if (step.verdict == Verdict::two_values) {
     around_.findings.add(around_.now(), "ballots", "two values were proposed under one ballot");
   }
+}
+
+void FakeServer::tear_record() {
+  const std::size_t may_be_damaged = around_.mix.servers - majority(around_.mix.servers);
+  if (around_.damaged_servers >= may_be_damaged ||
+      !happens(around_.random, around_.mix.tear_record)) {
+    return;
+  }
+  around_.counts.add(Seen::records_torn);
+  if (around_.planted(Plant::torn_record_blank)) {
+    durable_ = absent_record(Epoch{1});
+    return;
+  }
+  ++around_.damaged_servers;
+  damaged_ = true;
+  gone_ = happens(around_.random, 500'000);
 }
 
 Answer FakeServer::answer_for(Verdict verdict) const {

@@ -1,6 +1,6 @@
 // One lock server: the production acceptor on a fake disk. What was synced survives a crash; the
 // heartbeats do not, and the boot id that names them is drawn anew. A write can fail, and a crash
-// can come between the write and the answer.
+// can come in its middle, or between the write and the answer.
 //
 // Threads: none.
 #pragma once
@@ -18,9 +18,13 @@ class FakeServer {
   FakeServer(std::size_t index, Surroundings& around);
 
   [[nodiscard]] bool up() const { return up_; }
-  void set_up(bool up) { up_ = up; }
+  // One that does not come back after a crash stays down for ever.
+  void set_up(bool up) { up_ = up && !gone_; }
   void set_full(bool full) { full_ = full; }
 
+  // A crash in the middle of a write may damage the record; then this server never votes again: it
+  // says so, or is silent. Never so many that no majority is left.
+  //
   // Nothing: it crashed before it could answer. Requires: up.
   [[nodiscard]] std::optional<Reply> serve(const Request& request);
 
@@ -31,12 +35,15 @@ class FakeServer {
   Step apply_planted(const Request& request);
   void remember_unsynced(const Durable& before);
   void judge(const Request& request, const Step& step);
+  void tear_record();
   Answer answer_for(Verdict verdict) const;
 
   std::size_t index_;
   Surroundings& around_;
   bool up_ = true;
   bool full_ = false;
+  bool damaged_ = false;
+  bool gone_ = false;
   Durable durable_;
   Soft soft_;
   BootId boot_;

@@ -192,6 +192,10 @@ void prepare_for(Plant plant, Mix& mix) {
       mix.kill_every = Nanoseconds(mix.lease) / 2;
       mix.kill_in_output = 30'000;
       break;
+    case Plant::torn_record_blank:
+      mix.crash_in_write = 20'000;
+      mix.tear_record = 500'000;
+      break;
     case Plant::none:
     case Plant::ack_counted_twice:
     case Plant::majority_off_by_one:
@@ -227,6 +231,7 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
   draw_network(mix, random);
   draw_hosts(mix, random);
   mix.faulty = Nanoseconds(mix.lease) * between(random, 10U, 50U);
+  mix.tear_record = coin(random) ? 0 : 1'000'000;
   if (limits.servers != 0) {
     mix.servers = limits.servers;
   }
@@ -275,12 +280,13 @@ std::string mix_text(const Mix& mix) {
          field("told", mix.told_unreachable) + span("cut", mix.cut_every) +
          span("machine_crash", mix.machine_crash_every) +
          span("restart", mix.process_restart_every) + field("write_error", mix.write_error) +
-         field("crash_in_write", mix.crash_in_write) + span("full", mix.full_every) +
-         span("kill", mix.kill_every) + field("kill_in_output", mix.kill_in_output) +
-         field("orphans", mix.orphaned_work) + span("pause", mix.pause_every) +
-         field("work_through_pause", mix.work_through_pause) + span("reboot", mix.reboot_every) +
-         field("lose_file", mix.lose_file) + field("tear_file", mix.tear_file) +
-         field("clocks", static_cast<int>(mix.clocks)) + span("suspend", mix.suspend_every);
+         field("crash_in_write", mix.crash_in_write) + field("tear_record", mix.tear_record) +
+         span("full", mix.full_every) + span("kill", mix.kill_every) +
+         field("kill_in_output", mix.kill_in_output) + field("orphans", mix.orphaned_work) +
+         span("pause", mix.pause_every) + field("work_through_pause", mix.work_through_pause) +
+         span("reboot", mix.reboot_every) + field("lose_file", mix.lose_file) +
+         field("tear_file", mix.tear_file) + field("clocks", static_cast<int>(mix.clocks)) +
+         span("suspend", mix.suspend_every);
 }
 
 }  // namespace dexlock::sim

@@ -61,6 +61,7 @@ struct Mix {
   Nanoseconds down_max{};
   std::uint32_t write_error = 0;
   std::uint32_t crash_in_write = 0;
+  std::uint32_t tear_record = 0;  // of crashes in a write: the record is damaged
   Nanoseconds full_every{};
 
   Nanoseconds kill_every{};

@@ -27,6 +27,8 @@ constexpr std::array kPlantedErrors{
                  "a server votes from an old copy of its disk"},
     PlantedError{Plant::terms_shortened, "terms-shortened",
                  "observers wait by half of what the holder was promised"},
+    PlantedError{Plant::torn_record_blank, "torn-record-blank",
+                 "a record damaged by a crash is taken for none"},
     PlantedError{Plant::ack_counted_twice, "ack-counted-twice",
                  "one server's answer counts for another too"},
     PlantedError{Plant::majority_off_by_one, "majority-off-by-one", "half of the servers suffice"},

@@ -28,6 +28,7 @@ enum class Plant : std::uint32_t {
   server_wiped,
   server_rolled_back,
   terms_shortened,
+  torn_record_blank,
   // what a client counts wrong
   ack_counted_twice,
   majority_off_by_one,

@@ -39,6 +39,7 @@ struct Surroundings {
   Network* network = nullptr;
   std::vector<Actor*> actors;
   bool healed = false;
+  std::size_t damaged_servers = 0;  // that will never vote again
 
   Surroundings(const Mix& the_mix, Plant the_plant, std::uint64_t seed, bool tracing)
       : mix(the_mix),

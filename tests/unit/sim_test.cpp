@@ -2,6 +2,8 @@
 // that are planted.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "sim/campaign.hpp"
 
 namespace dexlock::sim {
@@ -39,6 +41,27 @@ TEST(Simulator, FindsNothingInTwoHundredSeeds) {
 }
 
 // Each was a fault of the core: the seeds that showed it.
+TEST(Simulator, DrawsClustersOfAllSizes) {
+  std::set<std::size_t> servers;
+  std::set<std::size_t> clients;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    servers.insert(draw_mix(seed, {}).servers);
+    clients.insert(draw_mix(seed, {}).clients);
+  }
+  EXPECT_EQ(servers, (std::set<std::size_t>{1, 3, 5, 7}));
+  EXPECT_EQ(*clients.rbegin(), 20U);
+}
+
+TEST(Simulator, FindsNothingWhereRecordsAreTorn) {
+  Counts counts;
+  for (const std::uint64_t seed : {3U, 24U, 35U, 44U, 105U}) {
+    const RunReport report = run_seed(seed, {.servers = 3}, false);
+    EXPECT_FALSE(report.finding) << "seed " << seed << ": " << report.finding->text;
+    counts.add_all(report.counts);
+  }
+  EXPECT_GT(counts.of(Seen::records_torn), 0U);
+}
+
 TEST(Simulator, FindsNothingInTheSeedsThatOnceFailed) {
   for (const std::uint64_t seed : {3U, 24U, 405U, 803U}) {
     const RunReport report = run_seed(seed, {}, false);
@@ -52,6 +75,7 @@ TEST(Simulator, LetsTokensRiseEvenWithClocksBeyondTheBound) {
     ASSERT_TRUE(campaign.run(seed)) << "seed " << seed << ": " << campaign.finding()->text;
   }
   EXPECT_GT(campaign.counts().of(Seen::overlaps), 0U);
+  EXPECT_GT(campaign.counts().of(Seen::clock_jumps), 0U);
 }
 
 class Planted : public testing::TestWithParam<std::pair<const char*, const char*>> {};
@@ -72,6 +96,8 @@ INSTANTIATE_TEST_SUITE_P(Each, Planted,
                          testing::Values(std::pair{"belief-until-released", "holds"},
                                          std::pair{"evict-unchecked", "evictions"},
                                          std::pair{"failed-write-acknowledged", "chain"},
+                                         std::pair{"proposer-id-kept", "ballots"},
+                                         std::pair{"torn-record-blank", "ballots"},
                                          std::pair{"saved-after-sending", "releases"}));
 
 class PlantedInTheRegister : public testing::TestWithParam<const char*> {};
