@@ -1,5 +1,8 @@
 #include "cli/command_line.hpp"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <span>
@@ -53,6 +56,14 @@ void complain(const std::string& text) {
   }
   line += '\n';
   std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void complain_at_once(const std::string& text) {
+  pollfd to{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  constexpr std::size_t kPipeTakes = 2048;  // what fits for sure where there is room at all
+  if (::poll(&to, 1, 0) == 1 && (to.revents & POLLOUT) != 0) {
+    complain(text.substr(0, kPipeTakes));
+  }
 }
 
 int run_command_line(int argc, char** argv) {

@@ -15,4 +15,7 @@ namespace dexlock {
 // obey.
 void complain(const std::string& text);
 
+// The same, unless whoever reads it has stopped reading: for those who must not be kept waiting.
+void complain_at_once(const std::string& text);
+
 }  // namespace dexlock

@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 namespace dexlock {
@@ -41,8 +43,24 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
+// This process's environment with `settings` on top. Other threads may be reading the former.
+std::vector<std::string> environment_with(const std::vector<std::string>& settings) {
+  std::vector<std::string> all = settings;
+  for (char** at = environ; *at != nullptr; ++at) {
+    const std::string_view entry(*at);
+    const std::string_view name = entry.substr(0, entry.find('=') + 1);
+    const bool replaced = std::ranges::any_of(
+        settings, [&](const std::string& setting) { return setting.starts_with(name); });
+    if (name.empty() || !replaced) {
+      all.emplace_back(entry);
+    }
+  }
+  return all;
+}
+
 // In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void become(char* const* command, pid_t guardian, bool foreground, int report) {
+[[noreturn]] void become(char* const* command, char* const* environment, pid_t guardian,
+                         bool foreground, int report) {
   ::setpgid(0, 0);
   if (foreground) {
     set_foreground(::getpid());
@@ -54,7 +72,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execvp(command[0], command);
+  ::execvpe(command[0], command, environment);
   const int error = errno;
   static_cast<void>(::write(report, &error, sizeof error));
   ::_exit(kExecFailed);
@@ -68,10 +86,8 @@ std::expected<GuardedProcess, GuardedProcess::NotRun> GuardedProcess::start(
   if (::pipe2(report.data(), O_CLOEXEC) != 0) {
     return std::unexpected(NotRun{errno});
   }
-  for (const std::string& setting : environment) {
-    const auto at = setting.find('=');
-    ::setenv(setting.substr(0, at).c_str(), setting.substr(at + 1).c_str(), 1);
-  }
+  std::vector<std::string> settings = environment_with(environment);
+  const std::vector<char*> variables = pointers(settings);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   std::vector<std::string> words = command;
   const std::vector<char*> arguments = pointers(words);
@@ -79,7 +95,7 @@ std::expected<GuardedProcess, GuardedProcess::NotRun> GuardedProcess::start(
   const pid_t guardian = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
-    become(arguments.data(), guardian, foreground, report[1]);
+    become(arguments.data(), variables.data(), guardian, foreground, report[1]);
   }
   const int fork_error = errno;
   ::close(report[1]);

@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <thread>
 #include <vector>
 
@@ -214,10 +215,13 @@ class Guardian {
         stop_with_it();
       }
     }
-    ended_at_ = lease_.elapsed();
+    ended_at_ = elapsed();
   }
 
-  [[nodiscard]] bool lost() const { return stopping_; }
+  // Also if nobody could stop the command in time because this process was stopped itself.
+  [[nodiscard]] bool lost() const {
+    return stopping_ || ended_at_ >= nanoseconds(options_.lease.timeout);
+  }
   [[nodiscard]] bool late() const { return ended_at_ > ladder_.gone_by; }
 
  private:
@@ -225,27 +229,48 @@ class Guardian {
     return process_.ended() && !(stopping_ && process_.group_exists());
   }
 
+  // Time since the lease began. Once the command is being stopped a renewal that comes late changes
+  // nothing any more: the ladder goes on from where it began.
+  [[nodiscard]] nanoseconds elapsed() const {
+    return stopping_ ? stopping_from_ + (boot_time() - stopping_at_) : lease_.elapsed();
+  }
+
+  static nanoseconds boot_time() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
+  }
+
+  // Nothing in here may wait for anybody.
   void step_ladder() {
-    const nanoseconds elapsed = lease_.elapsed();
-    if (!stopping_ && !process_.ended() && (!lease_.holds() || elapsed >= ladder_.signal_at)) {
+    const nanoseconds so_far = elapsed();
+    const bool begins =
+        !stopping_ && !process_.ended() && (!lease_.holds() || so_far >= ladder_.signal_at);
+    if (begins) {
+      stopping_at_ = boot_time();
+      stopping_from_ = so_far;
       stopping_ = true;
-      const std::string why = lease_.loss();
-      complain("lock " + options_.lease.name + " is lost: " +
-               (why.empty() ? "no majority of the lock servers confirmed it in time" : why) +
-               "; stopping the command");
       process_.signal_group(options_.signal);
     }
-    if (stopping_ && elapsed >= ladder_.kill_at) {
+    if (stopping_ && so_far >= ladder_.kill_at) {
       process_.signal_group(SIGKILL);
+    }
+    if (begins) {
+      const std::string why = lease_.loss();
+      complain_at_once(
+          "lock " + options_.lease.name + " is lost: " +
+          (why.empty() ? "no majority of the lock servers confirmed it in time" : why) +
+          "; stopping the command");
     }
   }
 
   // Until the next rung of the ladder, on a clock that runs through suspend, or whatever happens
   // before.
   void wait() {
-    nanoseconds pause = kGroupPoll;
-    if (!stopping_) {
-      pause = std::max(ladder_.signal_at - lease_.elapsed(), nanoseconds(1));
+    const nanoseconds next = (stopping_ ? ladder_.kill_at : ladder_.signal_at) - elapsed();
+    nanoseconds pause = std::max(next, nanoseconds(1));
+    if (stopping_) {
+      pause = next.count() > 0 ? std::min<nanoseconds>(pause, kGroupPoll) : kGroupPoll;
     }
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(pause);
     const itimerspec spec{
@@ -274,7 +299,7 @@ class Guardian {
     process_.take_terminal();
     ::raise(SIGSTOP);
     // Going on: first of all the lease, then the command.
-    if (lease_.holds() && lease_.elapsed() < ladder_.signal_at) {
+    if (lease_.holds() && elapsed() < ladder_.signal_at) {
       process_.give_terminal();
       process_.signal_group(SIGCONT);
     }
@@ -287,6 +312,8 @@ class Guardian {
   StopLadder ladder_;
   int timer_;
   bool stopping_ = false;
+  nanoseconds stopping_from_{};  // so far into the lease
+  nanoseconds stopping_at_{};    // on the clock that runs through suspend
   nanoseconds ended_at_{};
 };
 

@@ -13,6 +13,7 @@
 
 #include "client/client_context.hpp"
 #include "client/clock.hpp"
+#include "client/closed_text.hpp"
 #include "client/lock_driver.hpp"
 #include "client/quiet_thread.hpp"
 #include "client/who_text.hpp"
@@ -107,16 +108,15 @@ class HeldLock final : public Lease {
       if (loss_text_.empty()) {
         loss_text_ = "released";
       }
-      outcome_.reset();
     }
     boost::asio::post(loop_, [this] { give_up(); });
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, limit, [this] { return outcome_.has_value(); })) {
+    if (!changed_.wait_for(lock, limit, [this] { return released_.has_value(); })) {
       return fail(Errc::no_quorum,
                   "the release is not confirmed by a majority; the lock becomes free "
                   "when its lease has run out");
     }
-    return *outcome_;
+    return *released_;
   }
 
  private:
@@ -181,6 +181,7 @@ class HeldLock final : public Lease {
     } else if (std::holds_alternative<Renewed>(event)) {
       const std::scoped_lock lock(mutex_);
       start_ = driver_->session().belief()->start();
+      lease_ = driver_->session().belief()->lease();
     } else if (const auto* lost = std::get_if<Lost>(&event)) {
       on_lost(lost->why);
     } else if (const auto* busy = std::get_if<Busy>(&event)) {
@@ -190,10 +191,12 @@ class HeldLock final : public Lease {
     } else if (std::holds_alternative<NoQuorum>(event)) {
       on_no_quorum();
     } else if (std::holds_alternative<Released>(event)) {
-      settle({});
+      settle_release({});
     } else if (std::holds_alternative<AlarmRaised>(event)) {
-      settle(fail(Errc::store_damaged,
-                  "two clients run with one identity (a cloned machine?); stop one of them"));
+      const Error twins{Errc::store_damaged,
+                        "two clients run with one identity (a cloned machine?); stop one of them"};
+      settle(std::unexpected(twins));
+      settle_release(std::unexpected(twins));
     }
   }
 
@@ -236,7 +239,7 @@ class HeldLock final : public Lease {
     renewal_.cancel();
     if (!taken_) {  // granted, but too late to be of use
       driver_->release();
-      settle(fail(Errc::lease_lost, why));
+      settle(fail(Errc::lease_lost, "granted, but too late to be of use: " + why));
       return;
     }
     {
@@ -260,10 +263,10 @@ class HeldLock final : public Lease {
   }
 
   void on_closed(const Closed& closed) {
-    last_reason_ = closed.declined == Declined::too_new
-                       ? "a newer version of dex-lock wrote the record of this lock; upgrade"
-                       : "the lock is closed: " + closed.record.gate.note;
-    if (options_.try_once || closed.declined == Declined::too_new) {
+    last_reason_ = closed_text(closed);
+    if (given_up_) {
+      settle_release(fail(Errc::held_by_other, last_reason_));
+    } else if (options_.try_once || !closed.waits) {
       settle(fail(Errc::held_by_other, last_reason_));
     }
   }
@@ -291,7 +294,7 @@ class HeldLock final : public Lease {
     if (driver_) {
       driver_->release();
     } else {
-      settle({});
+      settle_release({});
     }
   }
 
@@ -313,6 +316,14 @@ class HeldLock final : public Lease {
     }
   }
 
+  void settle_release(Result<void> outcome) {
+    const std::scoped_lock lock(mutex_);
+    if (!released_) {
+      released_ = std::move(outcome);
+      changed_.notify_all();
+    }
+  }
+
   ClientContext context_;
   std::string name_;
   LeaseOptions options_;
@@ -329,7 +340,8 @@ class HeldLock final : public Lease {
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
-  std::optional<Result<void>> outcome_;  // of taking it, then of releasing it
+  std::optional<Result<void>> outcome_;   // of taking it
+  std::optional<Result<void>> released_;  // of giving it up
   FencingToken token_;
   Instant start_;
   Nanoseconds lease_{};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/clock.hpp"
+#include "client/closed_text.hpp"
 #include "client/one_shot_call.hpp"
 #include "client/who_text.hpp"
 #include "lock/lock_name.hpp"
@@ -140,9 +141,7 @@ class GetCall {
       reason_ = busy_text(*busy);
       call_.finish();
     } else if (const auto* closed = std::get_if<Closed>(&event)) {
-      reason_ = closed->declined == Declined::too_new
-                    ? "a newer version of dex-lock wrote the record of this lock; upgrade"
-                    : "the lock is closed: " + closed->record.gate.note;
+      reason_ = closed_text(*closed);
       call_.finish();
     } else if (const auto* lost = std::get_if<Lost>(&event)) {
       lapsed_ = true;
@@ -181,9 +180,8 @@ class GetCall {
     const LockDriver* driver = call_.driver();
     GetOutcome outcome{.reason = reason_};
     const Nanoseconds left = remaining(driver, at);
-    const Nanoseconds wanted = fresh_
-                                   ? std::min<Nanoseconds>(2 * options_.step, options_.timeout / 2)
-                                   : Nanoseconds(2 * options_.step);
+    const Nanoseconds wanted = fresh_ ? std::min<Nanoseconds>(2 * options_.step, lease(driver) / 2)
+                                      : Nanoseconds(2 * options_.step);
     if (!lapsed_ && reason_.empty() && left.count() > 0 && left >= wanted) {
       outcome.held = true;
       outcome.left = in_ms(left);
@@ -199,6 +197,12 @@ class GetCall {
       return std::unexpected(call_.why_no_quorum());
     }
     return outcome;
+  }
+
+  // As the record has it, whatever this call asks for.
+  [[nodiscard]] Nanoseconds lease(const LockDriver* driver) const {
+    const auto* belief = driver != nullptr ? &driver->session().belief() : nullptr;
+    return belief != nullptr && *belief ? (*belief)->lease() : Nanoseconds(options_.timeout);
   }
 
   [[nodiscard]] Nanoseconds remaining(const LockDriver* driver, Instant at) const {

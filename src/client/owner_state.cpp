@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <cerrno>
@@ -37,15 +38,23 @@ OwnerState::OwnerState(const fs::path& state_dir, const std::string& lock_file,
 Result<void> OwnerState::take_turn(std::chrono::milliseconds limit) {
   std::error_code ignored;
   fs::create_directories(turn_file_.parent_path(), ignored);
-  const int fd = ::open(turn_file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    return fail(Errc::io, "cannot open " + turn_file_.string() + ": " + std::strerror(errno) +
-                              "; make room or set DEXLOCK_STATE");
-  }
-  turn_ = UniqueFd(fd);
   const Instant began = now();
   constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  while (true) {
+    if (!is_in_place()) {
+      const int fd = ::open(turn_file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+      if (fd < 0) {
+        return fail(Errc::io, "cannot open " + turn_file_.string() + ": " + std::strerror(errno) +
+                                  "; make room or set DEXLOCK_STATE");
+      }
+      turn_ = UniqueFd(fd);
+    }
+    if (::flock(turn_.get(), LOCK_EX | LOCK_NB) == 0) {
+      if (is_in_place()) {
+        return {};
+      }
+      continue;  // somebody removed it meanwhile, and others lock another one now
+    }
     if (errno != EWOULDBLOCK && errno != EINTR) {
       return fail(Errc::io, "cannot lock " + turn_file_.string() + ": " + std::strerror(errno));
     }
@@ -54,7 +63,13 @@ Result<void> OwnerState::take_turn(std::chrono::milliseconds limit) {
     }
     ::nanosleep(&kPause, nullptr);
   }
-  return {};
+}
+
+bool OwnerState::is_in_place() const {
+  struct ::stat opened {};
+  struct ::stat there {};
+  return ::fstat(turn_.get(), &opened) == 0 && ::stat(turn_file_.c_str(), &there) == 0 &&
+         opened.st_dev == there.st_dev && opened.st_ino == there.st_ino;
 }
 
 Saved OwnerState::load() const {

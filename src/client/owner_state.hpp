@@ -31,6 +31,8 @@ class OwnerState {
   void forget() const;
 
  private:
+  [[nodiscard]] bool is_in_place() const;
+
   std::filesystem::path directory_;
   std::filesystem::path file_;
   std::string whose_;  // stands in the file: a copy under another name is another's

@@ -69,11 +69,13 @@ void grant(Record& record, const AcquireSpec& spec, std::optional<std::uint32_t>
                                   .later_fields = {}});
 }
 
-bool too_long(const Record& record) { return record_text(record).size() > kRecordBytesMax; }
+// What could not be read back must not be written: too many bytes, or fields.
+bool too_long(const Record& record) { return !parse_record(record_text(record)); }
 
 // Grants to as many of `chosen` as there is room for. If that makes one of them the only holder, it
 // is its proposer who may have the next ballot.
-std::optional<ProposerId> hand_over(Record& next, const std::vector<Ticket>& chosen, Epoch epoch) {
+std::optional<ProposerId> hand_over(Record& next, const std::vector<Ticket>& chosen, Epoch epoch,
+                                    std::size_t holders_max) {
   const bool was_free = next.is_free();
   std::optional<ProposerId> only;
   for (const Ticket& heir : chosen) {
@@ -81,7 +83,8 @@ std::optional<ProposerId> hand_over(Record& next, const std::vector<Ticket>& cho
                          .op = {heir.claim.client.text},
                          .epoch = epoch,
                          .terms = heir.terms,
-                         .who = heir.who};
+                         .who = heir.who,
+                         .holders_max = holders_max};
     if (refusal(next, as)) {
       break;
     }
@@ -133,7 +136,7 @@ Change release(const Record& base, const ReleaseSpec& spec) {
   }
   Change change;
   if (next.gate.state == GateState::open) {
-    change.heir = hand_over(next, heirs(next, spec.waiting), spec.epoch);
+    change.heir = hand_over(next, heirs(next, spec.waiting), spec.epoch, spec.holders_max);
   }
   next.op = spec.op;
   change.next = std::move(next);
@@ -167,7 +170,7 @@ Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
   }
   Record next = base;
   Change change;
-  change.heir = hand_over(next, heirs(next, seniors), spec.epoch);
+  change.heir = hand_over(next, heirs(next, seniors), spec.epoch, spec.holders_max);
   const bool handed_over = next.count > base.count;
   const bool all_served = next.count == base.count + seniors.size();
   if (!all_served && !handed_over) {

@@ -51,6 +51,7 @@ struct ReleaseSpec {
   Epoch epoch;
   OpId op;
   std::vector<Ticket> waiting;  // merged and senior first; empty = release to FREE
+  std::size_t holders_max = kHoldersMax;
 };
 
 // Removes the client's entries and hands over to the heirs among `waiting`.

@@ -63,7 +63,11 @@ Saved Session::saved() const {
     saved.start = belief_->start();
     saved.lease = belief_->lease();
     // Where the promise may serve a hand-over, no copy of it may serve anything.
-    saved.sticky = setup_.queues ? std::nullopt : sticky_ ? sticky_ : plain_sticky_;
+    // Elsewhere it is for one value only, a function of its base.
+    const auto& sticky = sticky_ ? sticky_ : plain_sticky_;
+    if (!setup_.queues && sticky && plain_release(sticky->base, token_).next) {
+      saved.sticky = sticky;
+    }
   }
   return saved;
 }
@@ -195,7 +199,7 @@ void Session::on_done(SessionOutput& output, const Outcome& outcome, Instant now
       } else if (const auto* declined = std::get_if<DeclinedBy>(&outcome);
                  declined != nullptr && declined->declined == Declined::too_new) {
         goal_ = Goal::nothing;
-        output.events.emplace_back(Closed{declined->declined, declined->base});
+        output.events.emplace_back(Closed{declined->declined, declined->base, false});
       } else {
         back_off(now);
       }

@@ -61,6 +61,7 @@ struct Busy {  // held by others; once: the end of the try, wait: each look
 struct Closed {  // the gate is not open, or no room, or too new
   Declined declined{};
   Record record;
+  bool waits = false;  // it may open again, and the session goes on waiting for that
 };
 struct Renewed {
   Instant start;
@@ -219,6 +220,7 @@ class Session {
   Patience patience_ = Patience::once;
   Errand errand_ = Errand::none;
   OpId op_;                         // of the present acquisition
+  Instant asked_;                   // when it began
   std::optional<Instant> op_sent_;  // before the first value that grants it left
   bool insist_ = false;        // what would be disturbed has ended on the server that knows best
   bool maybe_listed_ = false;  // a value that lists this client may be chosen, now or later

@@ -25,6 +25,7 @@ SessionOutput Session::acquire(Patience patience, Instant now) {
   patience_ = patience;
   op_ = draw_op();
   op_sent_.reset();
+  asked_ = now;
   conflicts_ = 0;
   insist_ = false;
   pause_from_.reset();
@@ -132,6 +133,11 @@ void Session::on_acquire_failed(SessionOutput& output, Errand errand, const Outc
     }
     return;
   }
+  if (patience_ == Patience::once && now.boot - asked_.boot >= setup_.attempt_limit) {
+    output.events.emplace_back(NoQuorum{.answered = true});
+    goal_ = Goal::nothing;
+    return;
+  }
   // Servers refuse for the sake of a holder that a newer value, known here, does not list: a
   // release or eviction stopped half way. The change function decides on what a majority knows.
   insist_ = refused != nullptr && refused->held;
@@ -143,10 +149,11 @@ void Session::on_declined(SessionOutput& output, const DeclinedBy& declined, Ins
     on_busy(output, declined.base, now);
     return;
   }
-  output.events.emplace_back(Closed{declined.declined, declined.base});
   const bool may_open =
       declined.declined == Declined::no_room || declined.base.gate.state == GateState::hold;
-  if (patience_ == Patience::once || !may_open) {
+  const bool waits = may_open && patience_ == Patience::wait;
+  output.events.emplace_back(Closed{declined.declined, declined.base, waits});
+  if (!waits) {
     goal_ = Goal::nothing;
   } else {
     pause(AfterPause::look, setup_.poll_max, now);

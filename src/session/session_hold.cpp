@@ -185,8 +185,8 @@ void Session::start_release(SessionOutput& output, Instant now) {
   Operation operation{
       .intent = Intent::plain, .want_sticky = setup_.sticky_promises && again, .open = true};
   std::optional<Sticky> sticky = std::exchange(sticky_, std::nullopt);
-  if (!sticky && plain_sticky_) {
-    sticky = std::exchange(plain_sticky_, std::nullopt);
+  if (!sticky && plain_sticky_ && plain_release(plain_sticky_->base, token_).next) {
+    sticky = plain_sticky_;
     operation.want_sticky = false;
   }
   plain_sticky_.reset();

@@ -86,6 +86,10 @@ void Session::drop_ticket(SessionOutput& output) {
 
 // Removes what others left behind. A server keeps a ticket that was renewed meanwhile.
 void Session::sweep_queue(SessionOutput& output, Instant now) {
+  constexpr std::size_t kSweepers = 3;  // those next in line, so that not all do the same
+  if (!setup_.queues || rank(now) >= kSweepers) {
+    return;
+  }
   for (const Ticket& left : queue_.left_behind(now)) {
     if (left.claim.client != setup_.claim.client) {
       send_all(output, side_attempt_++, Post{.ticket = left, .remove = true});
@@ -143,7 +147,8 @@ ChangeFunction Session::release_change(std::vector<Ticket> waiting, bool sticky,
                          .token = std::nullopt,
                          .epoch = setup_.epoch,
                          .op = draw_op(),
-                         .waiting = std::move(waiting)};
+                         .waiting = std::move(waiting),
+                         .holders_max = setup_.holders_max};
   return [spec, sticky, queues = setup_.queues, gone = queue_.left_behind(now)](
              const Record& base, const std::vector<Ticket>& queue) {
     ReleaseSpec now_known = spec;

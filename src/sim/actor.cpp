@@ -265,9 +265,41 @@ void Actor::hear(const Arrived& arrived) {
 
 void Actor::hear_as(std::size_t server, AttemptId attempt, const Reply& reply, Instant now) {
   proposals_.on_heard(attempt, reply);
-  SessionOutput output = session_->on_reply(server, attempt, reply, now);
+  SessionOutput output = session_->on_reply(
+      server, attempt, around_.planted(Plant::claim_never_claimed) ? as_unclaimed(reply) : reply,
+      now);
   proposals_.on_known(session_->granted_at(), around_.now());
   react(std::move(output));
+  if (around_.planted(Plant::ticket_taken_for_grant)) {
+    take_ticket_for_grant(reply);
+  }
+}
+
+// Planted: what is shown of an heir is as if its lease stayed the short one.
+Reply Actor::as_unclaimed(Reply reply) const {
+  auto* answer = std::get_if<Answer>(&reply);
+  if (answer != nullptr && answer->state.value && answer->verdict != Verdict::promise) {
+    for (Holder& holder : answer->state.value->holders) {
+      if (holder.ticket && holder.client != claim_.client) {
+        holder.terms.lease = holder.terms.claim;
+      }
+    }
+  }
+  return reply;
+}
+
+// Planted: who stands first in line begins to work.
+void Actor::take_ticket_for_grant(const Reply& reply) {
+  const auto* answer = std::get_if<Answer>(&reply);
+  if (answer == nullptr || answer->state.tickets.empty() || work_.on || !session_ ||
+      waiting_session() == nullptr) {
+    return;
+  }
+  if (std::ranges::min(answer->state.tickets, senior).claim.client == claim_.client) {
+    work_.start = clock_now();
+    work_.limit = terms_.lease;
+    begin_work(FencingToken{record_of(answer->state).count + 1});
+  }
 }
 
 void Actor::react(SessionOutput output) {
@@ -316,6 +348,11 @@ bool Actor::carry_out(SessionOutput output) {
     if (process != process_ || !session_) {
       return false;
     }
+    const bool inherited = std::holds_alternative<Granted>(event) && session_->belief() &&
+                           session_->belief()->lease() < Nanoseconds(terms_.lease);
+    if (inherited && around_.planted(Plant::inherited_from_learning)) {
+      restart_lease_now();
+    }
     const bool grown =
         std::holds_alternative<Granted>(event) || std::holds_alternative<Renewed>(event);
     if (grown && around_.planted(Plant::lease_from_reply) && session_->belief()) {
@@ -362,10 +399,28 @@ bool Actor::send(const Send& send) {
       packet.server = (send.server + index_) % around_.mix.servers;
     }
   }
+  if (around_.planted(Plant::heirs_ballot_used)) {
+    use_heirs_ballot(packet);
+  }
   judge_sent(packet.request);
   proposals_.on_sent(packet.request, packet.attempt, around_.now());
   around_.network->send_request(std::move(packet));
   return true;
+}
+
+// Planted: who hands over to another proposes on at the ballot promised to that one.
+void Actor::use_heirs_ballot(const Packet& packet) {
+  const auto* accept = std::get_if<Accept>(&packet.request);
+  if (accept == nullptr || !accept->next || accept->next->proposer == setup_.proposer) {
+    return;
+  }
+  Packet forged = packet;
+  Record taken_back = accept->value;
+  taken_back.holders.clear();
+  taken_back.op = OpId{"forged"};
+  forged.attempt = 0x7fffffff;
+  forged.request = Accept{*accept->next, taken_back, std::nullopt, false};
+  around_.network->send_request(std::move(forged));
 }
 
 void Actor::judge_sent(const Request& request) {

@@ -122,6 +122,9 @@ class Actor {
   bool killed_now();
   bool send(const Send& send);
   void spoil(Request& request) const;
+  [[nodiscard]] Reply as_unclaimed(Reply reply) const;
+  void take_ticket_for_grant(const Reply& reply);
+  void use_heirs_ballot(const Packet& packet);
   void judge_sent(const Request& request);
   void follow_events(const SessionOutput& output);
   void restart_lease_now();

@@ -115,7 +115,10 @@ void FakeServer::judge(const Request& request, const Step& step) {
     if (step.verdict == Verdict::accepted &&
         around_.registers.on_vote(index_, accept->ballot, accept->value, around_.now())) {
       around_.evictions.on_chosen(accept->ballot, accept->value, around_.now());
+      around_.queue.on_chosen(accept->value, around_.now());
     }
+  } else if (const auto* post = std::get_if<Post>(&request)) {
+    around_.queue.on_posted(index_, post->ticket, post->remove, around_.now());
   } else if (const auto* beat = std::get_if<Heartbeat>(&request)) {
     around_.counts.add(step.verdict == Verdict::beating  ? Seen::beats_taken
                        : step.verdict == Verdict::fenced ? Seen::beats_fenced
@@ -151,6 +154,11 @@ void FakeServer::tear_record() {
 
 Answer FakeServer::answer_for(Verdict verdict) const {
   Answer answer{verdict, state_of(durable_, soft_, boot_)};
+  if (around_.planted(Plant::queue_jumped)) {
+    for (Ticket& ticket : answer.state.tickets) {
+      ticket.number = kRoundMax - ticket.number;
+    }
+  }
   if (around_.planted(Plant::terms_shortened) && verdict != Verdict::promise &&
       verdict != Verdict::accepted && answer.state.value) {
     for (Holder& holder : answer.state.value->holders) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "lease/timing.hpp"
 #include "sim/draw.hpp"
 
 namespace dexlock::sim {
@@ -86,6 +87,7 @@ void draw_hosts(Mix& mix, Random& random) {
 }
 
 void calm_down(Mix& mix) {
+  mix.calm = true;
   mix.slow_message = mix.lose_request = mix.lose_reply = mix.repeat = 0;
   mix.write_error = mix.crash_in_write = mix.kill_in_output = mix.lose_file = mix.tear_file = 0;
   mix.cut_every = mix.machine_crash_every = mix.process_restart_every = mix.full_every =
@@ -109,6 +111,14 @@ void need_one_shot_calls(Mix& mix) {
   mix.kill_in_output = 30'000;
   mix.hold_max = Nanoseconds(mix.lease) * 8;
   mix.think_max = Nanoseconds(mix.lease) / 4;
+}
+
+void need_queue(Mix& mix) {
+  mix.queues = true;
+  mix.once_share = 0;
+  mix.clients = 5;
+  mix.stop = milliseconds(0);
+  mix.patience_max = seconds(100'000);
 }
 
 void need_slow_messages(Mix& mix) {
@@ -196,6 +206,20 @@ void prepare_for(Plant plant, Mix& mix) {
       mix.crash_in_write = 20'000;
       mix.tear_record = 500'000;
       break;
+    case Plant::claim_never_claimed:
+    case Plant::inherited_from_learning:
+      need_slow_messages(mix);
+      need_silent_holders(mix);
+      need_queue(mix);
+      break;
+    case Plant::ticket_taken_for_grant:
+    case Plant::heirs_ballot_used:
+      need_queue(mix);
+      break;
+    case Plant::queue_jumped:
+      need_queue(mix);
+      calm_down(mix);
+      break;
     case Plant::none:
     case Plant::ack_counted_twice:
     case Plant::majority_off_by_one:
@@ -243,7 +267,9 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
     mix.suspend_every = Nanoseconds(mix.lease) * 3;
   }
   mix.only_judge = limits.only_judge;
-  if (limits.calm) {
+  constexpr std::uint64_t kCalmEvery = 16;
+  const bool calm = seed % kCalmEvery == 0 && limits.plant == Plant::none;
+  if (limits.calm || (calm && !limits.unbounded_clocks)) {
     calm_down(mix);
   }
   if (limits.plant != Plant::none) {
@@ -256,6 +282,11 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
     prepare_for(limits.plant, mix);
   }
   return mix;
+}
+
+Nanoseconds decision_lag(const Mix& mix) {
+  const Terms longest{.lease = mix.lease * mix.lease_times_max};
+  return renewal_period(longest) + mix.delay_max * 8;
 }
 
 std::string mix_text(const Mix& mix) {

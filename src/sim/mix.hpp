@@ -76,6 +76,7 @@ struct Mix {
 
   ClockFaults clocks = ClockFaults::drift;
   Nanoseconds suspend_every{};
+  bool calm = false;  // no faults at all, so that even the order of the queue can be judged
 
   std::string only_judge;  // the findings of all others are passed over
 };
@@ -92,6 +93,10 @@ struct MixLimits {
 
 // The same seed and limits, the same mix. A plant makes sure of the faults that it needs.
 [[nodiscard]] Mix draw_mix(std::uint64_t seed, const MixLimits& limits);
+
+// How old the view of the queue may be by which somebody decides: a holder renews its own with its
+// lease.
+[[nodiscard]] Nanoseconds decision_lag(const Mix& mix);
 
 [[nodiscard]] std::string mix_text(const Mix& mix);
 

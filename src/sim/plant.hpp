@@ -53,6 +53,12 @@ enum class Plant : std::uint32_t {
   released_by_name,
   token_not_raised,
   holder_forgotten,
+  // what is done wrong in the queue
+  claim_never_claimed,
+  inherited_from_learning,
+  ticket_taken_for_grant,
+  heirs_ballot_used,
+  queue_jumped,
   // what is done wrong when a group is formed
   group_activated_unseen,
   vote_while_proposed,

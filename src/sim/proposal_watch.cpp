@@ -35,6 +35,10 @@ void ProposalWatch::on_value(const Accept& accept) {
 
 void ProposalWatch::on_heard(AttemptId attempt, const Reply& reply) {
   const auto* answer = std::get_if<Answer>(&reply);
+  if (answer != nullptr && answer->state.promised.round == answer->state.accepted.round + 1) {
+    // Who handed the lock over may have left this ballot to its heir.
+    sticky_bases_.try_emplace(answer->state.promised, record_of(answer->state));
+  }
   if (answer != nullptr && attempt == prepared_ && answer->verdict == Verdict::promise &&
       answer->state.accepted >= best_promise_.accepted) {
     best_promise_ = answer->state;

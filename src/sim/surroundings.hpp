@@ -16,6 +16,7 @@
 #include "sim/log.hpp"
 #include "sim/mix.hpp"
 #include "sim/plant.hpp"
+#include "sim/queue_judge.hpp"
 #include "sim/register_judge.hpp"
 #include "sim/schedule.hpp"
 
@@ -36,6 +37,7 @@ struct Surroundings {
   HoldJudge holds;
   EvictionJudge evictions;
   LinearizableJudge linearizable;
+  QueueJudge queue;
   Network* network = nullptr;
   std::vector<Actor*> actors;
   bool healed = false;
@@ -50,7 +52,11 @@ struct Surroundings {
         holds(the_mix.clients, the_mix.capacity, the_mix.clocks != ClockFaults::unbounded,
               findings),
         evictions(the_mix.servers, findings),
-        linearizable(findings) {
+        linearizable(findings),
+        queue(the_mix.servers, decision_lag(the_mix),
+              the_mix.calm && the_mix.queues && the_mix.modes == ModeKind::exclusive &&
+                  the_mix.once_share == 0,
+              findings) {
     findings.hear_only(the_mix.only_judge);
   }
   Surroundings(const Surroundings&) = delete;

@@ -65,6 +65,7 @@ RunReport World::run() {
   around_.counts.add(Seen::chosen, around_.registers.chosen());
   around_.counts.add(Seen::evictions, around_.evictions.evictions());
   around_.counts.add(Seen::overlaps, around_.holds.overlaps());
+  around_.counts.add(Seen::inherited, around_.queue.inherited());
   around_.counts.add(Seen::told_chosen, around_.linearizable.answers());
   around_.counts.add(Seen::check_gave_up, around_.linearizable.gave_up());
   report.finding = around_.findings.first();

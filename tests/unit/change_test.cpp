@@ -296,5 +296,19 @@ TEST(Change, CarriesUnknownFieldsAlong) {
   EXPECT_EQ(left.data, "v");
 }
 
+// What a newer version has added leaves little room: nothing is written that nobody could read.
+TEST(Acquire, DeclinesWhereTheRecordWouldHaveTooManyFields) {
+  std::string text = "1;n=1;o=a";
+  Record record;
+  for (int n = 0; const auto next = parse_record(text); ++n) {
+    record = *next;
+    text += ";z" + std::to_string(n) + "=1";
+  }
+  ASSERT_GT(record.later_fields.size(), 50U);
+  const Change change = acquire(record, wants("a", "op1"));
+  EXPECT_FALSE(change.next);
+  EXPECT_EQ(change.declined, Declined::no_room);
+}
+
 }  // namespace
 }  // namespace dexlock

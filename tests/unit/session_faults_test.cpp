@@ -517,6 +517,20 @@ TEST_F(SessionFaults, TwoCopiesOfASavedStickyPromiseProposeTheSame) {
   EXPECT_EQ(cluster.count<Released>(copy), 1U);
 }
 
+// ... and none where that one value would not be the free lock: others share it.
+TEST_F(SessionFaults, SavesNoPromiseThatCouldServeTwoValues) {
+  const Claim shared{.mode = Mode::shared};
+  const auto a = cluster.add("a", seconds(10), shared);
+  cluster.acquire(a);
+  cluster.run_for(Nanoseconds(0));
+  EXPECT_TRUE(cluster.session(a).saved().sticky);
+  const auto b = cluster.add("b", seconds(10), shared);
+  cluster.acquire(b);
+  cluster.run_for(Nanoseconds(0));
+  ASSERT_TRUE(cluster.holds(b));
+  EXPECT_FALSE(cluster.session(b).saved().sticky) << "its base lists a as well";
+}
+
 // T15: a sticky promise that fewer than a majority carried is none: the release prepares.
 TEST_F(SessionFaults, AReleaseWithoutAMajoritysPromisePrepares) {
   const auto a = cluster.add("a");

@@ -376,6 +376,27 @@ TEST_F(SessionTest, WaitsAtAGateThatIsHeldAndGoesOnWhenItOpens) {
   EXPECT_TRUE(cluster.holds(a));
 }
 
+TEST_F(SessionTest, EndsATryThatNobodyLetsWrite) {
+  const auto a = cluster.add("a");
+  cluster.acquire(a, Patience::once);
+  const auto full = [](const Cluster::Message& m) {
+    return !m.reply && std::holds_alternative<Accept>(m.request);
+  };
+  for (int left = 10'000; cluster.count<NoQuorum>(a) == 0; --left) {
+    ASSERT_GT(left, 0) << "it tries for ever";
+    if (!cluster.wire.empty() && full(cluster.wire.front())) {
+      cluster.wire.front().reply = Fault{FaultKind::full, "disk full"};
+    }
+    if (!cluster.wire.empty()) {
+      cluster.deliver(0);
+    } else if (const auto [at, client] = cluster.next_timer(); at < std::chrono::hours(1)) {
+      cluster.pass(at - cluster.now());
+      cluster.wake(client);
+    }
+  }
+  EXPECT_LT(cluster.now(), seconds(30));
+}
+
 TEST_F(SessionTest, EndsAtALockThatHasMoved) {
   for (std::size_t server = 0; server < 3; ++server) {
     auto& s = cluster.server(server);

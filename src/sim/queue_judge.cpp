@@ -1,0 +1,54 @@
+#include "sim/queue_judge.hpp"
+
+#include "lock/quorum.hpp"
+
+namespace dexlock::sim {
+
+void QueueJudge::on_posted(std::size_t server, const Ticket& ticket, bool remove, Nanoseconds now) {
+  const ClientId& client = ticket.claim.client;
+  if (remove) {
+    waiters_.erase(client);
+    return;
+  }
+  const auto [at, fresh] = waiters_.try_emplace(client);
+  Waiter& waiter = at->second;
+  if (fresh || waiter.ticket.number != ticket.number) {
+    waiter = Waiter{.ticket = ticket, .servers = {}, .complete = {}};
+  }
+  waiter.servers.insert(server);
+  if (waiter.servers.size() == majority(servers_)) {
+    waiter.complete = now;
+  }
+}
+
+void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
+  for (const Holder& holder : value.holders) {
+    if (holder.token <= newest_) {
+      continue;
+    }
+    newest_ = holder.token;
+    inherited_ += holder.ticket ? 1U : 0U;
+    const auto winner = waiters_.find(holder.client);
+    const bool had_it = holders_.contains(holder.client);  // inherited, and too late to count from
+    for (const auto& [client, waiter] : waiters_) {
+      const bool complete = waiter.servers.size() >= majority(servers_);
+      const bool before = winner == waiters_.end() || senior(waiter.ticket, winner->second.ticket);
+      if (asked_ && !had_it && client != holder.client && complete && before &&
+          now - waiter.complete > lag_) {
+        findings_.add(now, "queue",
+                      holder.client.text + " was granted token " +
+                          std::to_string(holder.token.value) + " before " + client.text +
+                          ", which is senior to it");
+      }
+    }
+    if (winner != waiters_.end()) {
+      waiters_.erase(winner);
+    }
+  }
+  holders_.clear();
+  for (const Holder& holder : value.holders) {
+    holders_.insert(holder.client);
+  }
+}
+
+}  // namespace dexlock::sim
