@@ -137,7 +137,9 @@ bool GuardedProcess::reap() {
       continue;
     }
     if (WIFSTOPPED(status)) {
-      stopped_ = true;
+      // SIGSTOP is no key that somebody pressed at a shell. Whoever sent it may have stopped us as
+      // well, and may let the command go on after us: it must not run while we are stopped.
+      stopped_ = WSTOPSIG(status) != SIGSTOP;
     } else {
       status_ = status;
     }

@@ -36,7 +36,7 @@ class GuardedProcess {
   [[nodiscard]] bool ended() const { return status_.has_value(); }
   // As waitpid tells it. Requires: ended.
   [[nodiscard]] int wait_status() const { return *status_; }
-  // The command has been stopped by a signal (job control) since the last call.
+  // The command has been stopped by job control (not by SIGSTOP) since the last call.
   [[nodiscard]] bool take_stopped();
 
   // True while any process of the group exists.

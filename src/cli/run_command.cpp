@@ -218,7 +218,8 @@ class Guardian {
     ended_at_ = elapsed();
   }
 
-  // Also if nobody could stop the command in time because this process was stopped itself.
+  // A command that was found ended only when its time was over may have worked too long: the
+  // guardian was paused meanwhile and cannot tell.
   [[nodiscard]] bool lost() const {
     return stopping_ || ended_at_ >= nanoseconds(options_.lease.timeout);
   }
@@ -250,7 +251,8 @@ class Guardian {
       stopping_at_ = boot_time();
       stopping_from_ = so_far;
       stopping_ = true;
-      process_.signal_group(options_.signal);
+      // A stopped command must not wake up for a polite signal when its time is over.
+      process_.signal_group(so_far < ladder_.kill_at ? options_.signal : SIGKILL);
     }
     if (stopping_ && so_far >= ladder_.kill_at) {
       process_.signal_group(SIGKILL);
@@ -325,6 +327,14 @@ int not_run_status(const std::string& command, int error) {
 int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals) {
   if (options.verbose) {
     complain("lock " + options.lease.name + " held with token " + std::to_string(lease.token()));
+  }
+  // Whoever was paused after the grant may wake up when others have the lock.
+  const StopLadder ladder =
+      stop_ladder({.lease = options.lease.timeout, .stop = options.lease.stop_timeout});
+  if (!lease.holds() || lease.elapsed() >= ladder.signal_at) {
+    complain("lock " + options.lease.name + " is lost before the command was started");
+    static_cast<void>(lease.release(kReleaseLimit));
+    return static_cast<int>(ExitStatus::lost);
   }
   auto process = GuardedProcess::start(
       options.command,

@@ -191,7 +191,7 @@ class HeldLock final : public Lease {
     } else if (std::holds_alternative<NoQuorum>(event)) {
       on_no_quorum();
     } else if (std::holds_alternative<Released>(event)) {
-      settle_release({});
+      on_released();
     } else if (std::holds_alternative<AlarmRaised>(event)) {
       const Error twins{Errc::store_damaged,
                         "two clients run with one identity (a cloned machine?); stop one of them"};
@@ -237,9 +237,12 @@ class HeldLock final : public Lease {
 
   void on_lost(const std::string& why) {
     renewal_.cancel();
-    if (!taken_) {  // granted, but too late to be of use
+    if (!taken_) {  // granted, but too late to be of use: given back, and wanted still
+      last_reason_ = why;
       driver_->release();
-      settle(fail(Errc::lease_lost, "granted, but too late to be of use: " + why));
+      if (options_.try_once) {
+        settle(fail(Errc::no_quorum, why));
+      }
       return;
     }
     {
@@ -250,6 +253,18 @@ class HeldLock final : public Lease {
     }
     constexpr std::uint64_t kOne = 1;
     static_cast<void>(::write(loss_.get(), &kOne, sizeof kOne));
+  }
+
+  void on_released() {
+    if (taken_ || given_up_) {
+      settle_release({});
+    } else if (!options_.try_once) {
+      boost::asio::post(loop_, [this] {
+        if (!given_up_) {
+          driver_->acquire(Patience::wait);
+        }
+      });
+    }
   }
 
   void on_busy(const Busy& busy) {

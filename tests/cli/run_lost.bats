@@ -52,6 +52,21 @@ nobody_is_left() {
   grep -q 'x is lost' holder.err
 }
 
+@test "a command is stopped in time although nobody reads the complaint" {
+  mkfifo words
+  # A reader that reads nothing, and a pipe that is full.
+  exec 7<>words
+  timeout 1 dd if=/dev/zero of=words bs=4k oflag=nonblock status=none || true
+  beside holder sh -c 'exec dex-lock run --timeout=3 x -- sh -c "exec deaf 2>/dev/null" 2>words'
+  eventually ticking
+  freeze_store "$DEXLOCK_STATE/store"
+  over=$(($(now_ms) + 3000))
+  eventually nobody_is_left
+  last=$(sort -n ticks.parent ticks.child | tail -1)
+  ((last < over))
+  exec 7>&-
+}
+
 @test "a command that obeys is stopped by TERM alone: 121, long before the lease ends" {
   write_script obedient <<'END'
 trap 'echo bye >said; exit 0' TERM
@@ -97,7 +112,7 @@ END
   beside holder dex-lock run --timeout=3 x -- deaf
   eventually ticking
   freeze_store "$DEXLOCK_STATE/store"
-  kill -STOP -- "-$(head -1 pids)"
+  kill -TSTP -- "-$(head -1 pids)"
   # run stops with its command, as shells expect; going on it finds the lease at its end.
   eventually is_stopped "${PID[holder]}"
   over=$(($(now_ms) + 3100))

@@ -75,11 +75,35 @@ END
 @test "a command stopped and continued by hand goes on" {
   beside one dex-lock run x -- sh -c 'echo $$ >pid; until [ -e enough ]; do sleep 0.05; done; exit 4'
   eventually test -s pid
-  kill -STOP -- "-$(<pid)"
+  kill -TSTP -- "-$(<pid)"
   eventually is_stopped "${PID[one]}"
   kill -CONT "${PID[one]}"
   touch enough
   [ "$(status_of one)" -eq 4 ]
+}
+
+@test "a run and its command, stopped and continued one after the other, go on together" {
+  beside one dex-lock run x -- sh -c 'echo $$ >pid; until [ -e enough ]; do sleep 0.05; done; exit 4'
+  eventually test -s pid
+  kill -STOP "${PID[one]}"
+  kill -STOP -- "-$(<pid)"
+  eventually is_stopped "${PID[one]}"
+  eventually is_stopped "$(<pid)"
+  before=$(switches "${PID[one]}")
+  kill -CONT "${PID[one]}"
+  eventually has_looked "${PID[one]}" "$before"
+  kill -CONT -- "-$(<pid)"
+  touch enough
+  [ "$(status_of one)" -eq 4 ]
+}
+
+# How often the process has gone to sleep.
+switches() {
+  sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$1/status"
+}
+
+has_looked() {
+  (($(switches "$1") > $2))
 }
 
 is_stopped() {

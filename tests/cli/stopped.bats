@@ -98,6 +98,51 @@ END
   get-lock --owner b x 30
 }
 
+@test "a run whose grant comes too late to be of use tries again" {
+  get-lock --owner a x
+  release-lock --owner a x
+  stop_at fdatasync 1 dex-lock run --timeout=3 x -- touch ran
+  runs stopped
+  over=$(($(now_ms) + 3100))
+  eventually clock_shows "$over"
+  resume_stopped
+  [ "$(status_of stopped)" -eq 0 ]
+  [ -e ran ]
+}
+
+@test "a run that finds its command ended only after its lease says it may have been too late" {
+  beside guardian dex-lock run --timeout=1 x -- sh -c 'echo ready; until [ -e enough ]; do sleep 0.05; done'
+  eventually grep -q ready guardian.out
+  kill -STOP "${PID[guardian]}"
+  tries_until_held 0 get-lock --owner b x 30
+  command=$(pgrep -P "${PID[guardian]}")
+  touch enough
+  eventually has_ended "$command"
+  kill -CONT "${PID[guardian]}"
+  [ "$(status_of guardian)" -eq 122 ]
+  get-lock --owner b x 30
+}
+
+has_ended() {
+  [[ $(ps -o stat= -p "$1") != [!Z]* ]]
+}
+
+@test "a run that was stopped between its grant and its command does not start it: 121" {
+  dex-lock run --timeout=1 x -- true
+  : >said
+  beside stopped strace -f -o calls -P "$PWD/said" -e trace=write \
+    -e inject=write:signal=STOP:when=1 \
+    sh -c 'exec dex-lock run --verbose --timeout=1 x -- touch ran 2>>said'
+  eventually grep -q 'stopped by SIGSTOP' calls
+  over=$(($(now_ms) + 1100))
+  eventually clock_shows "$over"
+  resume_stopped
+  [ "$(status_of stopped)" -eq 121 ]
+  [ ! -e ran ]
+  grep -q 'lost before the command was started' said
+  eventually get-lock --owner b x 30
+}
+
 @test "a stopped writer of the store costs others no more than their own limit, and is named" {
   get-lock --owner a x
   release-lock --owner a x
