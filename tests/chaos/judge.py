@@ -159,7 +159,17 @@ def status_is_expected(run):
     return status in (run["wanted"], LOST)
 
 
-def judge_runs(facts, verdict):
+def late_guardians(holders):
+    """Those whose command worked on when a higher token was in use already, excused or not."""
+    late, first = set(), None
+    for holder in reversed(holders):
+        if first is not None and holder.last >= first:
+            late |= {life.guardian for life in holder.lives}
+        first = holder.first if first is None else min(first, holder.first)
+    return late
+
+
+def judge_runs(facts, late, verdict):
     for run in facts["runs"]:
         about = "%s of %s for %s (pid %d, %.1f s)" % (
             "script" if run["kind"] == "loop" else "run --" + run["kind"], run["client"], run["lock"],
@@ -167,6 +177,8 @@ def judge_runs(facts, verdict):
         if run["hung"]:
             verdict.hangs += 1
             verdict.findings.append("hang: %s %s; it said: %s" % (about, run["hung"], run["said"]))
+        elif run["pid"] in late and run["kind"] != "loop" and run["status"] == run["wanted"]:
+            verdict.findings.append("success although it was late: %s" % about)
         elif not status_is_expected(run):
             verdict.findings.append("status %d: %s; it said: %s" % (
                 run["status"], about, run["said"]))
@@ -181,10 +193,12 @@ def judge(lives, facts):
     """facts: runs, pauses (pid -> spans), faults, clients (names), servers (how many), end, longest_lease
     (seconds), hangs and left_behind (texts)."""
     verdict = Verdict()
+    late = set()
     for lock in sorted({run["lock"] for run in facts["runs"]} | {life.lock for life in lives}):
         holders = holders_of(lock, lives, facts["pauses"], verdict)
         verdict.grants += len(holders)
         judge_overlaps(lock, holders, verdict)
         judge_gaps(lock, holders, facts, verdict)
-    judge_runs(facts, verdict)
+        late |= late_guardians(holders)
+    judge_runs(facts, late, verdict)
     return verdict

@@ -83,3 +83,11 @@ def kill_all(find):
 def die_with_parent():
     """For use between fork and exec."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def prefer(nice):
+    """This process and what it starts, if the system allows that."""
+    try:
+        os.nice(nice)
+    except PermissionError:
+        pass
