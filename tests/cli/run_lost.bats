@@ -124,33 +124,6 @@ END
   ((last < over))
 }
 
-@test "a reader of stderr that has stopped reading does not keep the command alive" {
-  # stderr is a pipe that is full before run begins, and nobody ever reads it.
-  write_script unheard <<'END'
-exec python3 -c '
-import fcntl, os, sys
-reader, writer = os.pipe()
-fcntl.fcntl(writer, fcntl.F_SETFL, os.O_NONBLOCK)
-try:
-    while True:
-        os.write(writer, b"x" * 4096)
-except BlockingIOError:
-    pass
-fcntl.fcntl(writer, fcntl.F_SETFL, 0)
-os.dup2(writer, 2)
-os.set_inheritable(reader, True)
-os.execvp(sys.argv[1], sys.argv[1:])' "$@"
-END
-  beside holder unheard dex-lock run --timeout=3 x -- deaf
-  eventually ticking
-  freeze_store "$DEXLOCK_STATE/store"
-  frozen=$(now_ms)
-  group_is_gone() { ! kill -0 -- "-$(head -1 pids)" 2>/dev/null; }
-  eventually group_is_gone
-  last=$(sort -n ticks.parent ticks.child | tail -1)
-  ((last < frozen + 3000))
-}
-
 @test "a guardian that was stopped beyond its lease does not tell of success" {
   write_script short <<'END'
 echo running
