@@ -90,7 +90,7 @@ int run_command_line(int argc, char** argv) {
   }
   if (rest.front() == "--version") {
     std::puts("dex-lock " DEXLOCK_VERSION);
-    return static_cast<int>(ExitStatus::ok);
+    return static_cast<int>(std::fflush(stdout) == 0 ? ExitStatus::ok : ExitStatus::damaged);
   }
   complain("no command \"" + rest.front() + "\"; see dex-lock --help");
   return static_cast<int>(ExitStatus::usage);

@@ -9,7 +9,30 @@
 
 namespace dexlock {
 
+namespace {
+
+// `--owner=$UNSET NAME`: CLI11 would take the NAME for the owner, and another lock would be used.
+// Where a command follows, what stands behind the first plain word may be the command's.
+std::optional<std::string> option_without_value(const CLI::App& app,
+                                                std::span<const std::string> words) {
+  for (const std::string& word : words) {
+    if (!word.starts_with('-') && app.get_positionals_at_end()) {
+      break;
+    }
+    if (word.starts_with("--") && word.find('=') == word.size() - 1) {
+      return word;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<int> parse_words(CLI::App& app, std::span<const std::string> words) {
+  if (const auto word = option_without_value(app, words)) {
+    complain(*word + " has no value; see " + app.get_name() + " --help");
+    return static_cast<int>(ExitStatus::usage);
+  }
   std::vector<std::string> reversed(words.rbegin(), words.rend());
   try {
     app.parse(std::move(reversed));
@@ -18,7 +41,7 @@ std::optional<int> parse_words(CLI::App& app, std::span<const std::string> words
     std::fputs(app.help().c_str(), stdout);
     return static_cast<int>(std::fflush(stdout) == 0 ? ExitStatus::ok : ExitStatus::damaged);
   } catch (const CLI::ParseError& error) {
-    complain(app.get_name() + ": " + error.what() + "; see " + app.get_name() + " --help");
+    complain(std::string(error.what()) + "; see " + app.get_name() + " --help");
     return static_cast<int>(ExitStatus::usage);
   }
 }

@@ -101,6 +101,11 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
   }
   if (!wait.empty()) {
     options.lease.wait = wait_limit;
+    // No time to wait: one try, which takes the time that it takes.
+    if (wait_limit.count() == 0) {
+      options.lease.wait.reset();
+      options.lease.try_once = true;
+    }
   }
   options.signal = *number;
   options.lease.command = options.command.front();
@@ -127,6 +132,8 @@ class Signals {
     sigemptyset(&set);
     std::ranges::for_each(kForwarded, [&set](int signal) { sigaddset(&set, signal); });
     sigaddset(&set, SIGCHLD);
+    // Some start their jobs with it ignored, and then the command would end without a word.
+    ::signal(SIGCHLD, SIG_DFL);
     ::pthread_sigmask(SIG_BLOCK, &set, &before_);
     fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   }

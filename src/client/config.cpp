@@ -162,6 +162,9 @@ Result<std::vector<std::string>> parse_sshopt(const path& file, std::string_view
     }
     std::ranges::move(*words, std::back_inserter(options));
   }
+  if (const auto checked = check_sshopt(options); !checked) {
+    return refuse(file, checked.error().text);
+  }
   return options;
 }
 

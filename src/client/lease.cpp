@@ -159,6 +159,8 @@ class HeldLock final : public Lease {
       driver_->recall(server);
     } else if (options_.try_once && cluster_->settled() && !cluster_->group()) {
       settle(fail(Errc::no_quorum, cluster_->assembly().waiting_for()));
+    } else if (options_.on_wait && cluster_->settled() && !cluster_->group()) {
+      options_.on_wait(cluster_->assembly().waiting_for());
     }
     if (std::size_t refused = configuration_errors();
         refused > 0 && !taken_ && cluster_->size() - refused < majority(cluster_->size())) {

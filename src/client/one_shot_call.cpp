@@ -100,24 +100,32 @@ bool OneShotCall::hopeless() const {
 Error OneShotCall::why_no_quorum() const {
   std::string down;
   bool all_configuration = true;
+  std::size_t refused = 0;
   for (std::size_t server = 0; server < cluster_->size(); ++server) {
     const auto view = cluster_->view(server);
     if (view.down) {
       down += (down.empty() ? "" : "; ") + view.down->text;
-      all_configuration = all_configuration && view.down->code == Errc::bad_config;
+      const bool is_configuration = view.down->code == Errc::bad_config;
+      all_configuration = all_configuration && is_configuration;
+      refused += is_configuration ? 1U : 0U;
     } else if (!view.greeting) {
       down += (down.empty() ? "" : "; ") + view.shown + ": no answer yet";
       all_configuration = false;
     }
   }
+  // Where a majority has refused, no answer of the others makes another try useful.
+  const bool must_correct = (all_configuration && !down.empty()) ||
+                            cluster_->size() - refused < majority(cluster_->size());
+  const Errc code = must_correct ? Errc::bad_config : Errc::no_quorum;
   if (!cluster_->group() && !context_.memory.group()) {
-    return Error{all_configuration && !down.empty() ? Errc::bad_config : Errc::no_quorum,
-                 down.empty() ? cluster_->assembly().waiting_for() : down};
+    return Error{code, down.empty() ? cluster_->assembly().waiting_for() : down};
   }
   const std::string needed = std::to_string(majority(cluster_->size())) + " of " +
                              std::to_string(cluster_->size()) + " lock servers are needed";
-  return Error{all_configuration && !down.empty() ? Errc::bad_config : Errc::no_quorum,
-               needed + (down.empty() ? ", and too few answer in time" : ": " + down)};
+  for (const AssemblyProblem& problem : cluster_->assembly().problems()) {  // who has no vote
+    down += (down.empty() ? "" : "; ") + problem.text;
+  }
+  return Error{code, needed + (down.empty() ? ", and too few answer in time" : ": " + down)};
 }
 
 void OneShotCall::collect_remarks(Remarks& remarks) const {

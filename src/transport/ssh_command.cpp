@@ -54,35 +54,6 @@ std::unexpected<Error> bad_sshopt(std::string_view word, std::string_view reason
               fmt::format("sshopt has '{}', {}; remove it", printable(word), reason));
 }
 
-// A stray word would be taken for the host, and another host would be locked without a word. Some
-// options end the connection before it begins, or leave stdin to nobody.
-Result<void> check_sshopt(const std::vector<std::string>& sshopt) {
-  constexpr std::string_view with_argument = "bceilmopBDEFIJLPQORSwW";  // of OpenSSH 9
-  constexpr std::string_view unusable = "fnsGNOQVW";
-  for (std::size_t i = 0; i < sshopt.size(); ++i) {
-    const std::string& word = sshopt[i];
-    if (std::ranges::any_of(word, is_control)) {
-      return bad_sshopt(word, "which has control characters");
-    }
-    if (word.size() < 2 || word[0] != '-' || word == "--") {
-      return bad_sshopt(word, "which is no option of ssh");
-    }
-    for (std::size_t letter = 1; letter < word.size(); ++letter) {
-      if (unusable.contains(word[letter])) {
-        return bad_sshopt(word, "an option with which ssh cannot serve as a connection");
-      }
-      if (!with_argument.contains(word[letter])) {
-        continue;
-      }
-      if (letter + 1 == word.size() && ++i == sshopt.size()) {
-        return bad_sshopt(word, "an option whose value is missing");
-      }
-      break;
-    }
-  }
-  return {};
-}
-
 std::vector<std::string> ssh_program() {
   std::vector<std::string> words;
   const char* const named = std::getenv("DEXLOCK_SSH");
@@ -247,6 +218,33 @@ std::optional<Error> explain_own_failure(const SshTarget& target, std::string_vi
 }
 
 }  // namespace
+
+Result<void> check_sshopt(const std::vector<std::string>& sshopt) {
+  constexpr std::string_view with_argument = "bceilmopBDEFIJLPQORSwW";  // of OpenSSH 9
+  constexpr std::string_view unusable = "fnsGNOQVW";
+  for (std::size_t i = 0; i < sshopt.size(); ++i) {
+    const std::string& word = sshopt[i];
+    if (std::ranges::any_of(word, is_control)) {
+      return bad_sshopt(word, "which has control characters");
+    }
+    if (word.size() < 2 || word[0] != '-' || word == "--") {
+      return bad_sshopt(word, "which is no option of ssh");
+    }
+    for (std::size_t letter = 1; letter < word.size(); ++letter) {
+      if (unusable.contains(word[letter])) {
+        return bad_sshopt(word, "an option with which ssh cannot serve as a connection");
+      }
+      if (!with_argument.contains(word[letter])) {
+        continue;
+      }
+      if (letter + 1 == word.size() && ++i == sshopt.size()) {
+        return bad_sshopt(word, "an option whose value is missing");
+      }
+      break;
+    }
+  }
+  return {};
+}
 
 Result<std::vector<std::string>> ssh_argv(const SshTarget& target,
                                           const std::vector<std::string>& sshopt,

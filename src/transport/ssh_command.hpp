@@ -24,6 +24,11 @@ struct SshTarget {
   std::string shown;        // what messages call this server; user_host if empty
 };
 
+// bad_config for words that are no options or would break the connection. A stray word would be
+// taken for the host, and another host would be locked without a word. Some options end the
+// connection before it begins, or leave stdin to nobody.
+Result<void> check_sshopt(const std::vector<std::string>& sshopt);
+
 // The words to run. `remote_command` is one word for ssh, read by the login shell of the other
 // side.
 //
@@ -40,8 +45,8 @@ struct SshTarget {
 // never becomes the master of the user's other sessions.
 //
 // Errors: bad_config for a host that ssh could take for an option or that has blanks or control
-// bytes, for a port out of range, and for words of sshopt that are no options or would break the
-// connection; bad_argument for an empty remote command.
+// bytes, for a port out of range, and for what check_sshopt refuses; bad_argument for an empty
+// remote command.
 Result<std::vector<std::string>> ssh_argv(const SshTarget& target,
                                           const std::vector<std::string>& sshopt,
                                           std::string_view remote_command,

@@ -113,6 +113,21 @@ nothing_was_written() {
   [ ! -e "$DEXLOCK_STATE/store/format" ]
 }
 
+@test "an option with nothing behind its = never takes the next word" {
+  for command in init-lock get-lock release-lock show-lock; do
+    refused "$command" --owner= x
+    refused "$command" x --owner=
+  done
+  refused dex-lock run --wait= 30 touch "$PLACE/ran"
+  nothing_was_written
+  dex-lock run x printf '%s' --wait= # this one is of the command
+}
+
+@test "what cannot be printed is an error" {
+  run -74 sh -c 'dex-lock --help >/dev/full'
+  run -74 sh -c 'dex-lock --version >/dev/full'
+}
+
 @test "help goes to stdout and lists every exit status" {
   run --separate-stderr -0 dex-lock --help
   [ -z "$stderr" ]

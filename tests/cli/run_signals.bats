@@ -58,6 +58,11 @@ END
   within 30 dex-lock run --try x -- true
 }
 
+@test "the end of the command is seen also where the caller ignores CHLD" {
+  run -5 within 30 env --ignore-signal=CHLD dex-lock run --try x -- sh -c 'exit 5'
+  within 30 dex-lock run --try x -- true
+}
+
 @test "a signal ends a wait at once, and the command is not run" {
   get-lock --owner a x
   for signal in TERM INT HUP; do

@@ -47,6 +47,14 @@ END
   [ "$output" = 2 ]
 }
 
+@test "standard streams that the caller has closed are never those of a store or a connection" {
+  # shellcheck disable=SC2016
+  look='for fd in 0 1 2; do readlink "/proc/$PPID/fd/$fd"; done >seen'
+  run -0 within 30 sh -c 'dex-lock run --verbose x -- sh -c "$1" <&- >&- 2>&-' - "$look"
+  [ "$(<seen)" = $'/dev/null\n/dev/null\n/dev/null' ]
+  run -74 sh -c 'get-lock --owner a --print-token x >&-'
+}
+
 @test "options of the command are its own" {
   run -0 dex-lock run x -- printf '%s,' --try -v -- --wait
   [ "$output" = "--try,-v,--,--wait," ]
@@ -85,6 +93,18 @@ END
   [ ! -e ran ]
   get-lock --owner a x
   run -124 within 30 dex-lock run --wait=0 x -- touch ran
+  release-lock --owner a x
+  dex-lock run --wait=0 x -- touch ran # free, and its one try takes the time that it takes
+  [ -e ran ]
+}
+
+@test "a run that waits for servers says so when asked, also if their group is not known yet" {
+  mkdir conf
+  echo 'a b c' >conf/lock_servers
+  beside waiter env DEXLOCK_CONF="$PLACE/conf" DEXLOCK_SSH=false dex-lock run --verbose x -- touch ran
+  eventually grep -q 'waiting: .*lock server b' waiter.err
+  runs waiter
+  [ ! -e ran ]
 }
 
 @test "run waits until the lock is released, and then runs at once" {

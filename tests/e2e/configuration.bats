@@ -71,6 +71,16 @@ refused() {
   run -78 --separate-stderr within 60 init-lock x
   [[ $stderr == *"s2"* ]]
   [[ $stderr == *"ermission denied"* || $stderr == *"refuses"* ]]
+  refused "refused the login" get-lock x # though the third server was not waited for
+}
+
+@test "options that ssh cannot be given, and one that it does not know" {
+  echo "-F $SSHD_DIR/ssh_config stray" >"$DEXLOCK_CONF/sshopt"
+  for command in init-lock get-lock release-lock show-lock; do
+    refused "sshopt\": sshopt has 'stray'" "$command" x
+  done
+  echo "-F $SSHD_DIR/ssh_config -o NoSuchThing=yes" >"$DEXLOCK_CONF/sshopt"
+  refused "ssh refuses its options" get-lock x
 }
 
 @test "a directory that cannot be used" {
@@ -93,6 +103,17 @@ refused() {
   echo "s1 s2 s3" >"$DEXLOCK_CONF/lock_servers"
   echo "alow_unsynced_store yes" >"$DEXLOCK_CONF/options"
   refused "alow_unsynced_store" get-lock x
+}
+
+@test "a server without a vote is named when it is the one that is missing" {
+  init-lock x
+  rm -rf "$(server_home 1)/locks"
+  get-lock x
+  release-lock x
+  sshd_stop 2
+  run -1 --separate-stderr within 60 get-lock x
+  [ "${#stderr_lines[@]}" = 1 ]
+  [[ $stderr == *"s2: "*"s1: its store is blank"* ]]
 }
 
 @test "all stores gone: nothing is formed anew unless asked for" {
