@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "client/state_file.hpp"
+#include "lock/clock_reading.hpp"
 #include "lock/fields.hpp"
 #include "store/digest.hpp"
 #include "store/machine.hpp"
@@ -29,16 +30,16 @@ std::optional<SeenLock::Sight> parse_sight(std::string_view line) {
   const auto& p = *parts;
   const auto token = parse_number(p[0], kBig);
   const auto beat = parse_number(p[3], kSmallNumberMax);
-  const auto boot = parse_number(p[5], kBig);
-  const auto raw = parse_number(p[6], kBig);
+  const auto boot = parse_clock_reading(p[5]);
+  const auto raw = parse_clock_reading(p[6]);
   const OpId op{std::string(p[1])};
   if (!token || !is_id_text(op.text) || !beat || !boot || !raw) {
     return std::nullopt;
   }
-  return SeenLock::Sight{GrantId{FencingToken{*token}, op},
-                         std::string(p[2]),
-                         {static_cast<std::uint32_t>(*beat), BootId{std::string(p[4])},
-                          Instant{Nanoseconds(*boot), Nanoseconds(*raw)}}};
+  return SeenLock::Sight{
+      GrantId{FencingToken{*token}, op},
+      std::string(p[2]),
+      {static_cast<std::uint32_t>(*beat), BootId{std::string(p[4])}, Instant{*boot, *raw}}};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 
+#include "lock/clock_reading.hpp"
 #include "lock/fields.hpp"
 #include "lock/record_text.hpp"
 
@@ -48,8 +49,8 @@ std::optional<Saved> parse_saved(std::string_view text) {
   const auto token = parse_number(p[3], kBig);
   const auto granted_at = parse_ballot(p[4]);
   const auto record = optional_record(p[5]);
-  const auto boot = parse_number(p[6], kBig);
-  const auto raw = parse_number(p[7], kBig);
+  const auto boot = parse_clock_reading(p[6]);
+  const auto raw = parse_clock_reading(p[7]);
   const auto lease = parse_number(p[8], kSmallNumberMax * std::uint64_t{1'000'000});
   const auto beat = parse_number(p[9], kSmallNumberMax);
   const auto listed = parse_number(p[10], 1);
@@ -64,11 +65,13 @@ std::optional<Saved> parse_saved(std::string_view text) {
       return std::nullopt;
     }
     saved.sticky = Sticky{*ballot, **base};
+  } else if (*base) {
+    return std::nullopt;  // a record to build on without a promise: not the canonical form
   }
   saved.token = FencingToken{*token};
   saved.granted_at = *granted_at;
   saved.record = *record;
-  saved.start = Instant{Nanoseconds(*boot), Nanoseconds(*raw)};
+  saved.start = Instant{*boot, *raw};
   saved.lease = Nanoseconds(*lease);
   saved.beat = static_cast<std::uint32_t>(*beat);
   saved.maybe_listed = *listed == 1;

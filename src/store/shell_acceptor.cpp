@@ -7,12 +7,16 @@
 #include "lock/invariant.hpp"
 #include "store/digest.hpp"
 #include "wire/durable_text.hpp"
+#include "wire/line_fields.hpp"
 
 namespace dexlock {
 namespace {
 
 // So many lost races in a row mean that something else is wrong.
 constexpr std::uint32_t kLostMax = 100;
+
+// Longer is no file name.
+constexpr std::size_t kPointerBytesMax = 255;
 
 // Heartbeats of tokens that the value no longer lists follow the record in the content.
 constexpr char kPastMark = '~';
@@ -38,6 +42,21 @@ std::string past_beats(const Durable& durable, const Soft& soft) {
   return out;
 }
 
+// VERSION.CONTENT.BEATS of the bytes that the store itself allows: it goes into the next line.
+std::optional<std::vector<std::string_view>> parse_pointer(std::string_view text) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  auto parts = split_fields(text, '.', 3);
+  if (!parts || parts->size() != 3 || text.size() > kPointerBytesMax ||
+      !std::ranges::all_of(*parts, [&](std::string_view part) {
+        return !part.empty() && std::ranges::all_of(part, fits);
+      })) {
+    return std::nullopt;
+  }
+  return parts;
+}
+
 bool read_past_beats(std::string_view text, Soft& soft) {
   const auto parts = split_fields(text, kPastMark, kPastBeatsMax + 1);
   if (!parts) {
@@ -45,14 +64,14 @@ bool read_past_beats(std::string_view text, Soft& soft) {
   }
   for (const std::string_view part : *parts) {
     const auto colon = part.find(':');
-    const auto token = parse_number(part.substr(0, colon), INT64_MAX);
+    const auto token = parse_token(part.substr(0, colon));
     const auto beat = colon == std::string_view::npos
                           ? std::nullopt
                           : parse_number(part.substr(colon + 1), kSmallNumberMax);
     if (!token || !beat) {
       return false;
     }
-    soft.beats[FencingToken{*token}] = static_cast<std::uint32_t>(*beat);
+    soft.beats[*token] = static_cast<std::uint32_t>(*beat);
   }
   return true;
 }
@@ -182,8 +201,7 @@ ShellAcceptor::Output ShellAcceptor::on_swapped(std::string_view pointer) {
   INVARIANT(proposed_.has_value());
   known_ = std::exchange(proposed_, std::nullopt);
   known_->pointer = pointer;
-  const auto parts = split_fields(pointer, '.', 3);
-  if (!parts || parts->size() != 3) {
+  if (!parse_pointer(pointer)) {
     known_.reset();
     return fault(FaultKind::corrupt, "its store acknowledges what cannot be understood");
   }
@@ -202,12 +220,11 @@ bool ShellAcceptor::learn(std::string_view result) {
   if (!parts || parts->size() != 4 || (*parts)[0] != "=" || (*parts)[2] != place_.name) {
     return false;
   }
-  const auto pointer = split_fields((*parts)[1], '.', 3);
+  const auto pointer = parse_pointer((*parts)[1]);
   const std::string_view content = (*parts)[3];
   const auto mark = content.find(kPastMark);
   const auto durable = parse_durable(content.substr(0, mark));
-  if (!pointer || pointer->size() != 3 || !durable ||
-      durable->promised.epoch != place_.where.epoch.value) {
+  if (!pointer || !durable || durable->promised.epoch != place_.where.epoch.value) {
     return false;
   }
   Known known{std::string((*parts)[1]), *durable, {}};

@@ -1,6 +1,8 @@
 // The homes of the acceptor behind one face, so that one suite asks them all the same.
 #pragma once
 
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +32,13 @@ class AcceptorPort {
   virtual Reply ask(const std::string& name, const Request& request) = 0;
   // The serving process is gone, another one takes its place.
   virtual void reconnect() = 0;
+  // The server's machine starts anew: what was not durable is told under another boot id.
+  virtual void reboot() = 0;
+  // Which of several clients asks next. Each keeps what it knows of the store by itself.
+  virtual void turn_to(int) {}
+  // What is not durable may be told after a reboot, too, but need not.
+  [[nodiscard]] virtual bool keeps_beats_over_a_reboot() const = 0;
+  [[nodiscard]] virtual bool shows_tickets() const = 0;
 };
 
 // The embedded store in process, as `dir:` uses it.
@@ -51,6 +60,19 @@ class EmbeddedPort : public AcceptorPort {
     acceptor_.reset();
     open();
   }
+
+  void reboot() override {
+    acceptor_.reset();
+    for (const auto& entry : std::filesystem::directory_iterator(scratch_.path() / "store")) {
+      if (entry.path().filename().string().starts_with("soft.")) {
+        std::filesystem::remove_all(entry);
+      }
+    }
+    open();
+  }
+
+  [[nodiscard]] bool keeps_beats_over_a_reboot() const override { return false; }
+  [[nodiscard]] bool shows_tickets() const override { return true; }
 
  protected:
   void open() {
@@ -103,14 +125,15 @@ class ShellPort final : public AcceptorPort {
   }
 
   Reply ask(const std::string& name, const Request& request) override {
-    auto& acceptor = acceptors_[name];
+    auto& acceptor = acceptors_[name + ' ' + std::to_string(client_)];
     if (!acceptor) {
-      acceptor = std::make_unique<ShellAcceptor>(ShellAcceptor::Place{.where = where_,
-                                                                      .name = name,
-                                                                      .key = key_file_name(name),
-                                                                      .boot = boot_,
-                                                                      .writer = writer_,
-                                                                      .server = shell_.name});
+      acceptor = std::make_unique<ShellAcceptor>(
+          ShellAcceptor::Place{.where = where_,
+                               .name = name,
+                               .key = key_file_name(name),
+                               .boot = boot_,
+                               .writer = writer_ + 'c' + std::to_string(client_),
+                               .server = shell_.name});
     }
     ShellAcceptor::Output output = acceptor->start(request);
     while (!output.reply) {
@@ -124,6 +147,15 @@ class ShellPort final : public AcceptorPort {
     connect();
   }
 
+  void reboot() override {
+    ++reboots_;
+    reconnect();
+  }
+
+  void turn_to(int client) override { client_ = client; }
+  [[nodiscard]] bool keeps_beats_over_a_reboot() const override { return true; }
+  [[nodiscard]] bool shows_tickets() const override { return false; }
+
  private:
   void connect() {
     session_.reset();
@@ -133,6 +165,9 @@ class ShellPort final : public AcceptorPort {
     ASSERT_TRUE(greeting);
     where_ = Where{std::string(kGroup), greeting->incarnation, Epoch{1}};
     boot_ = greeting->boot.value_or(BootId{"synced"});
+    if (reboots_ > 0) {
+      boot_.text += "-" + std::to_string(reboots_);
+    }
     writer_ = session_->unique().substr(0, 20);
   }
 
@@ -152,6 +187,8 @@ class ShellPort final : public AcceptorPort {
   BootId boot_;
   std::string writer_;
   std::uint32_t number_ = 0;
+  int client_ = 0;
+  int reboots_ = 0;
   std::map<std::string, std::unique_ptr<ShellAcceptor>> acceptors_;
 };
 

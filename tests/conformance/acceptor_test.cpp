@@ -2,56 +2,11 @@
 // function answers, and remembers it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <functional>
-
-#include "conformance/acceptor_port.hpp"
-#include "lock/change.hpp"
-#include "lock/random.hpp"
+#include "conformance/acceptor_homes.hpp"
 
 namespace dexlock::testing {
 namespace {
-
-struct Home {
-  std::string name;
-  std::function<std::unique_ptr<AcceptorPort>()> make;
-  std::string program;             // skipped, visibly, where it is missing
-  bool promises_on_sight = false;  // a sole acceptor shows no promise before the value
-
-  friend std::ostream& operator<<(std::ostream& out, const Home& home) { return out << home.name; }
-};
-
-std::string path_of(const std::string& program) {
-  for (const std::string place : {"/bin/", "/usr/bin/", "/usr/local/bin/"}) {
-    if (::access((place + program).c_str(), X_OK) == 0) {
-      return place + program;
-    }
-  }
-  return "";
-}
-
-std::vector<Home> homes() {
-  const auto shell = [](std::string name, std::vector<std::string> command) {
-    const std::string program = command.front();
-    command.front() = path_of(program);
-    return Home{
-        name,
-        [kind = ShellKind{name, std::move(command)}] { return std::make_unique<ShellPort>(kind); },
-        program};
-  };
-  return {{"embedded", [] { return std::make_unique<EmbeddedPort>(false); }, "sh"},
-          {"sole", [] { return std::make_unique<EmbeddedPort>(true); }, "sh", true},
-          {"native", [] { return std::make_unique<NativePort>(); }, "sh"},
-          shell("dash", {"dash"}),
-          shell("bash", {"bash", "--posix"}),
-          shell("busybox", {"busybox", "sh"}),
-          shell("mksh", {"mksh"}),
-          shell("ksh93", {"ksh93"}),
-          shell("yash", {"yash"}),
-          shell("posh", {"posh"}),
-          shell("zsh", {"zsh", "--emulate", "sh"})};
-}
 
 class AcceptorHome : public ::testing::TestWithParam<Home> {
  protected:
@@ -76,20 +31,6 @@ class AcceptorHome : public ::testing::TestWithParam<Home> {
 
 INSTANTIATE_TEST_SUITE_P(Homes, AcceptorHome, ::testing::ValuesIn(homes()),
                          [](const auto& of) { return of.param.name; });
-
-Ballot ballot(std::uint32_t round, std::uint32_t proposer = 1) {
-  return Ballot{1, round, {proposer, 7}, 0};
-}
-
-Record held_by(const std::string& client, std::uint64_t count) {
-  Record record{.count = count, .op = {"op" + client}};
-  record.holders.push_back(Holder{.token = {count},
-                                  .client = {client},
-                                  .op = {"op" + client},
-                                  .terms = {std::chrono::seconds(30), {}, {}, 1000},
-                                  .who = "a user@host pid 1 \"sh\" \\ *"});
-  return record;
-}
 
 TEST_P(AcceptorHome, StartsAbsentAndFree) {
   const Answer answer = ask(Read{});
@@ -198,61 +139,6 @@ TEST_P(AcceptorHome, CarriesTheLargestRecord) {
   port_->reconnect();
   EXPECT_EQ(ask(Read{}).state.value, record);
   EXPECT_EQ(ask(Heartbeat{{16}, 2147483647, ballot(1)}).verdict, Verdict::beating);
-}
-
-// The same random requests to this acceptor and to the pure function: the same answers, step by
-// step.
-TEST_P(AcceptorHome, AnswersAsThePureFunctionDoes) {
-  if (GetParam().promises_on_sight) {
-    GTEST_SKIP() << "takes values only on promises of its own; see the tests of SoleAcceptor";
-  }
-  constexpr int kSteps = 60;
-  Random random(20261123);
-  Durable durable = absent_record(Epoch{1});
-  Soft soft;
-  const BootId boot = ask(Read{}).state.boot;
-  std::vector<Record> values{held_by("a", 1), held_by("b", 2), Record{.count = 2, .op = {"free"}},
-                             held_by("c", 3)};
-  for (int step = 0; step < kSteps; ++step) {
-    const auto round = static_cast<std::uint32_t>(durable.promised.round + random.below(3));
-    const Ballot at = ballot(round, static_cast<std::uint32_t>(1 + random.below(2)));
-    Request request = Read{};
-    switch (random.below(4)) {
-      case 0:
-        request = Prepare{.ballot = at,
-                          .intent = static_cast<Intent>(random.below(3)),
-                          .claim = {.client = {"a"}},
-                          .victim = {1 + random.below(3)},
-                          .beat = static_cast<std::uint32_t>(random.below(6)),
-                          .boots = {boot}};
-        break;
-      case 1:
-        request =
-            Accept{.ballot = at,
-                   .value = values[random.below(values.size())],
-                   .next = random.below(2) == 0 ? std::optional(ballot(round + 1)) : std::nullopt,
-                   .open = random.below(2) == 0};
-        break;
-      case 2:
-        request = Heartbeat{
-            {1 + random.below(3)}, static_cast<std::uint32_t>(random.below(9)), durable.accepted};
-        break;
-      default:
-        break;
-    }
-    const Step wanted = apply(durable, soft, boot, request);
-    const Answer got = ask(request);
-    ASSERT_EQ(got.verdict, wanted.verdict) << "step " << step;
-    ASSERT_EQ(got.state.promised, durable.promised) << "step " << step;
-    ASSERT_EQ(got.state.fence, durable.fence) << "step " << step;
-    ASSERT_EQ(got.state.accepted, durable.accepted) << "step " << step;
-    ASSERT_EQ(got.state.open, durable.open) << "step " << step;
-    ASSERT_EQ(got.state.value, durable.value) << "step " << step;
-    ASSERT_EQ(got.state.beats, soft.beats) << "step " << step;
-    if (step % 13 == 12) {
-      port_->reconnect();
-    }
-  }
 }
 
 TEST(SoleAcceptor, DoesNotAcceptOnASightThatHasChanged) {

@@ -93,6 +93,24 @@ TEST(Saved, ReadsNothingFromADamagedText) {
   EXPECT_FALSE(with(" 1.6.2.3.0 ", " 1.6 "));
 }
 
+// A clock shows no such reading, and a lease that began then could not be computed with.
+TEST(Saved, ReadsNoStartAtTheEndOfTheNumbers) {
+  const auto text_with_start = [](const std::string& reading) {
+    return "1 me - 0 1.0.0.0.0 - " + reading + ' ' + reading + " 30000000000 0 0 - - end";
+  };
+  EXPECT_TRUE(parse_saved(text_with_start("4611686018427387904")));
+  EXPECT_FALSE(parse_saved(text_with_start("4611686018427387905")));
+  EXPECT_FALSE(parse_saved(text_with_start("9223372036854775807")));
+}
+
+TEST(Saved, ReadsNoRecordOfAStickyPromiseWithoutThePromise) {
+  const std::string start = "1 me - 0 1.0.0.0.0 - 0 0 0 0 0 ";
+  EXPECT_TRUE(parse_saved(start + "- - end"));
+  EXPECT_TRUE(parse_saved(start + "1.2.3.4.0 1;n=1;o=op end"));
+  EXPECT_FALSE(parse_saved(start + "- 1;n=1;o=op end"));
+  EXPECT_FALSE(parse_saved(start + "1.2.3.4.0 - end"));
+}
+
 TEST(Saved, NeverCrashesOnNoise) {
   const std::string text = saved_text(full());
   Random random(3);

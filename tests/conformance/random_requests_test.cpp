@@ -1,0 +1,220 @@
+// The same random requests to a home of the acceptor and to the pure function: the same answers,
+// step by step. Several clients ask by turns, each with what it remembers of the store; in between
+// the serving process is replaced and the machine starts anew. A failure prints its seed;
+// DEXLOCK_SEED=N runs that one script alone.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "conformance/acceptor_homes.hpp"
+#include "lock/random.hpp"
+
+namespace dexlock::testing {
+namespace {
+
+constexpr int kSteps = 80;
+constexpr int kClients = 3;
+constexpr std::uint64_t kFirstSeed = 20261123;
+// A store behind a shell starts several processes for each step.
+constexpr std::uint64_t kScripts = 12;
+constexpr std::uint64_t kScriptsUnderAShell = 1;
+
+// What one server remembers, as the pure function has it, and requests that fit to it or nearly do.
+class Script {
+ public:
+  Script(std::uint64_t seed, BootId boot) : random_(seed) { rebooted(std::move(boot), true); }
+
+  void rebooted(BootId boot, bool beats_kept) {
+    boots_.push_back(std::move(boot));
+    soft_.tickets.clear();
+    if (!beats_kept) {
+      soft_.beats.clear();
+    }
+  }
+
+  [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return random_.below(bound); }
+
+  [[nodiscard]] Request request() {
+    switch (below(8)) {
+      case 0:
+      case 1:
+        return prepare();
+      case 2:
+      case 3:
+        return accept();
+      case 4:
+      case 5:
+        return heartbeat();
+      case 6:
+        return post();
+      default:
+        return Read{.durable = below(2) == 0};
+    }
+  }
+
+  Verdict apply_here(const Request& request) {
+    return apply(durable_, soft_, boots_.back(), request).verdict;
+  }
+  [[nodiscard]] State state() const { return state_of(durable_, soft_, boots_.back()); }
+
+ private:
+  [[nodiscard]] std::uint32_t small(std::uint64_t bound) {
+    return static_cast<std::uint32_t>(below(bound));
+  }
+  [[nodiscard]] Ballot near(const Ballot& base) {
+    const std::uint32_t round = base.round + small(3);
+    return ballot(round > 0 && below(4) == 0 ? round - 1 : round, 1 + small(2));
+  }
+  [[nodiscard]] FencingToken token() { return {1 + below(4)}; }
+  [[nodiscard]] ClientId client() { return {std::string(1, "abc"[below(3)])}; }
+
+  [[nodiscard]] std::uint32_t near_beat(FencingToken token) {
+    const auto at = soft_.beats.find(token);
+    const std::uint32_t beat = at == soft_.beats.end() ? 0 : at->second;
+    return beat + small(3) - (beat > 0 ? 1 : 0);
+  }
+
+  [[nodiscard]] Request prepare() {
+    Prepare prepare{.ballot = near(durable_.promised), .intent = static_cast<Intent>(small(4))};
+    if (below(16) == 0) {
+      prepare.ballot.round += kRoundStepMax;
+    }
+    if (prepare.intent == Intent::acquire) {
+      prepare.claim = {.client = client(), .mode = below(2) == 0 ? Mode::exclusive : Mode::shared};
+    }
+    if (prepare.intent == Intent::evict || prepare.intent == Intent::force) {
+      prepare.victim = token();
+    }
+    if (prepare.intent == Intent::evict) {
+      prepare.beat = near_beat(prepare.victim);
+      prepare.boots = {boots_[below(boots_.size())]};
+      if (below(2) == 0 && boots_.size() > 1) {
+        prepare.boots.push_back(boots_.back());
+      }
+    }
+    return prepare;
+  }
+
+  [[nodiscard]] Request accept() {
+    const std::uint64_t count = 1 + below(4);
+    Record value{.count = count, .op = {"free" + std::to_string(count)}};
+    if (below(3) != 0) {
+      value = held_by(client().text, count);
+      if (count > 1 && below(2) == 0) {
+        value.holders.push_back(value.holders.front());
+        value.holders.back().token = {count - 1};
+        value.holders.back().client = client();
+        value.holders.front().mode = value.holders.back().mode = Mode::shared;
+      }
+    }
+    Accept accept{.ballot = below(3) == 0 ? near(durable_.promised) : durable_.promised,
+                  .value = std::move(value),
+                  .open = below(2) == 0};
+    if (below(8) == 0) {
+      accept.ballot = durable_.accepted;  // once more, or another value at this very ballot
+    }
+    if (below(2) == 0) {
+      accept.next = ballot(accept.ballot.round + 1);
+    }
+    return accept;
+  }
+
+  [[nodiscard]] Request heartbeat() {
+    const FencingToken whose = token();
+    Ballot granted = durable_.accepted;
+    granted.round += small(2);
+    return Heartbeat{whose, near_beat(whose), granted};
+  }
+
+  [[nodiscard]] Request post() {
+    return Post{.ticket = {.number = 1 + small(3),
+                           .claim = {.client = client()},
+                           .refresh = small(4),
+                           .who = "waits"},
+                .remove = below(3) == 0};
+  }
+
+  Random random_;
+  Durable durable_ = absent_record(Epoch{1});
+  Soft soft_;
+  std::vector<BootId> boots_;  // the present one last
+};
+
+std::vector<std::string> texts_of(std::vector<Ticket> tickets) {
+  std::ranges::sort(tickets, senior);
+  std::vector<std::string> texts;
+  std::ranges::transform(tickets, std::back_inserter(texts), ticket_text);
+  return texts;
+}
+
+class RandomRequests : public ::testing::TestWithParam<Home> {
+ protected:
+  void SetUp() override {
+    if (path_of(GetParam().program).empty()) {
+      GTEST_SKIP() << GetParam().program << " is not installed";
+    }
+    if (GetParam().promises_on_sight) {
+      GTEST_SKIP() << "takes values only on promises of its own; see the tests of SoleAcceptor";
+    }
+  }
+
+  static Answer ask(AcceptorPort& port, const Request& request) {
+    const Reply reply = port.ask("jobs/Nightly:1", request);
+    if (const auto* fault = std::get_if<Fault>(&reply)) {
+      ADD_FAILURE() << "fault: " << fault->text;
+      return {};
+    }
+    return std::get<Answer>(reply);
+  }
+
+  static void expect_same(const Answer& got, Verdict verdict, const State& wanted, bool tickets) {
+    EXPECT_EQ(got.verdict, verdict);
+    EXPECT_EQ(got.state.promised, wanted.promised);
+    EXPECT_EQ(got.state.fence, wanted.fence);
+    EXPECT_EQ(got.state.accepted, wanted.accepted);
+    EXPECT_EQ(got.state.open, wanted.open);
+    EXPECT_EQ(got.state.value, wanted.value);
+    EXPECT_EQ(got.state.beats, wanted.beats);
+    EXPECT_EQ(got.state.boot, wanted.boot);
+    if (tickets) {
+      EXPECT_EQ(texts_of(got.state.tickets), texts_of(wanted.tickets));
+    }
+  }
+
+  static void run(std::uint64_t seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const auto port = GetParam().make();
+    Script script(seed, ask(*port, Read{}).state.boot);
+    for (int step = 0; step < kSteps && !HasFailure(); ++step) {
+      SCOPED_TRACE("step " + std::to_string(step));
+      if (script.below(16) == 0) {
+        port->reconnect();
+      } else if (script.below(24) == 0) {
+        port->reboot();
+        script.rebooted(ask(*port, Read{}).state.boot, port->keeps_beats_over_a_reboot());
+      }
+      port->turn_to(static_cast<int>(script.below(kClients)));
+      const Request request = script.request();
+      const Verdict verdict = script.apply_here(request);
+      expect_same(ask(*port, request), verdict, script.state(), port->shows_tickets());
+    }
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Homes, RandomRequests, ::testing::ValuesIn(homes()),
+                         [](const auto& of) { return of.param.name; });
+
+TEST_P(RandomRequests, AreAnsweredAsThePureFunctionDoes) {
+  if (const char* seed = std::getenv("DEXLOCK_SEED")) {
+    run(std::strtoull(seed, nullptr, 10));
+    return;
+  }
+  const std::uint64_t scripts = GetParam().program == "sh" ? kScripts : kScriptsUnderAShell;
+  for (std::uint64_t i = 0; i < scripts && !HasFailure(); ++i) {
+    run(kFirstSeed + i);
+  }
+}
+
+}  // namespace
+}  // namespace dexlock::testing
