@@ -12,6 +12,7 @@
 #include <string>
 
 #include "sim/campaign.hpp"
+#include "sim/exhaust_cases.hpp"
 #include "sim/history_report.hpp"
 
 namespace {
@@ -24,6 +25,9 @@ struct Options {
   std::uint64_t seconds = 0;
   std::size_t trace_lines = 0;
   std::string plant;
+  std::string set = "ci";
+  std::string one_case;
+  bool list = false;
   MixLimits limits;
 };
 
@@ -171,6 +175,82 @@ int check(const std::string& path) {
   return report->clean ? 0 : 1;
 }
 
+int list_cases() {
+  for (const ExhaustCase& one : exhaust_cases()) {
+    std::printf("%-24s %-6s %s\n", one.name.c_str(), one.set == CaseSet::ci ? "ci" : "large",
+                one.what.c_str());
+  }
+  std::printf("planted errors (--plant), and the case that shows each:\n");
+  for (const NamedMistake& mistake : named_mistakes()) {
+    std::printf("%-24s %-18s %s\n", std::string(mistake.name).c_str(),
+                std::string(mistake.in).c_str(), std::string(mistake.what).c_str());
+  }
+  return 0;
+}
+
+// True without a finding.
+bool search_case(const Options& options, const ExhaustCase& one, Mistake mistake) {
+  const std::string command = "dex-lock-sim exhaust --case " + one.name +
+                              (options.plant.empty() ? "" : " --plant " + options.plant);
+  std::snprintf(repeat_command, sizeof repeat_command, "repeat: %s\n", command.c_str());
+  const Stopwatch watch;
+  const auto space = one.make(mistake);
+  const SearchReport report = search(*space, {});
+  std::printf("%-24s %10llu states %11llu moves  depth %3llu  %-13s %7.1f s   %s\n",
+              one.name.c_str(), static_cast<unsigned long long>(report.states),
+              static_cast<unsigned long long>(report.transitions),
+              static_cast<unsigned long long>(report.depth),
+              !report.finding.empty() ? "FINDING"
+              : report.exhausted      ? "exhausted"
+                                      : "NOT EXHAUSTED",
+              watch.seconds(), one.what.c_str());
+  if (!report.finding.empty()) {
+    std::printf("trace, %zu steps:\n", report.trace.size());
+    for (std::size_t i = 0; i < report.trace.size(); ++i) {
+      std::printf("%3zu  %s\n", i + 1, report.trace[i].c_str());
+    }
+    std::printf("finding: %s\nrepeat: %s\n", report.finding.c_str(), command.c_str());
+  }
+  std::fflush(stdout);
+  return report.finding.empty() && report.exhausted;
+}
+
+int exhaust(Options options) {
+  if (options.list) {
+    return list_cases();
+  }
+  Mistake mistake = Mistake::none;
+  if (!options.plant.empty()) {
+    const NamedMistake* named = find_mistake(options.plant);
+    if (named == nullptr) {
+      std::fprintf(stderr, "dex-lock-sim: no planted error is called \"%s\"; see exhaust --list\n",
+                   options.plant.c_str());
+      return 64;
+    }
+    mistake = named->mistake;
+    options.one_case = options.one_case.empty() ? std::string(named->in) : options.one_case;
+  }
+  if (!options.one_case.empty() && exhaust_case(options.one_case) == nullptr) {
+    std::fprintf(stderr, "dex-lock-sim: no case is called \"%s\"; see exhaust --list\n",
+                 options.one_case.c_str());
+    return 64;
+  }
+  const Stopwatch watch;
+  const CaseSet wanted = options.set == "ci" ? CaseSet::ci : CaseSet::large;
+  std::size_t searched = 0;
+  std::size_t bad = 0;
+  for (const ExhaustCase& one : exhaust_cases()) {
+    if (options.one_case.empty() ? one.set == wanted : one.name == options.one_case) {
+      ++searched;
+      bad += search_case(options, one, mistake) ? 0U : 1U;
+    }
+  }
+  std::printf("verdict: %s; %zu of %zu cases exhausted without a finding, %.1f s\n",
+              bad == 0 ? "no finding" : "FINDING or not exhausted", searched - bad, searched,
+              watch.seconds());
+  return bad == 0 ? 0 : 1;
+}
+
 int main_or_throw(int argc, char** argv) {
   Options options;
   CLI::App app{"Simulated clusters for the lock protocol"};
@@ -201,9 +281,20 @@ int main_or_throw(int argc, char** argv) {
   CLI::App* check_app =
       app.add_subcommand("check", "Is a recorded history of locks or registers linearizable?");
   check_app->add_option("FILE", history, "One operation a line")->required();
+  CLI::App* exhaust_app = app.add_subcommand("exhaust", "Search small worlds completely");
+  exhaust_app->add_option("--set", options.set, "Which cases: ci, or the large ones")
+      ->check(CLI::IsMember({"ci", "large"}));
+  exhaust_app->add_option("--case", options.one_case, "Only this case");
+  exhaust_app->add_option("--plant", options.plant,
+                          "With this planted error, in a case that shows it");
+  exhaust_app->add_flag("--list", options.list, "Name the cases and the planted errors");
   CLI11_PARSE(app, argc, argv);
   if (check_app->parsed()) {
     return check(history);
+  }
+  if (exhaust_app->parsed()) {
+    std::signal(SIGABRT, say_how_to_repeat);
+    return exhaust(options);
   }
   if (!options.plant.empty()) {
     const auto plant = plant_named(options.plant);

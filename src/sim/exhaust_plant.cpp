@@ -1,0 +1,63 @@
+#include "sim/exhaust_plant.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace dexlock::sim {
+namespace {
+
+constexpr std::array kMistakes{
+    NamedMistake{Mistake::promise_not_kept, "promise-not-kept",
+                 "a prepare raises no promise: values are accepted without one", "register-three"},
+    NamedMistake{Mistake::promise_not_raised, "promise-not-raised",
+                 "an acceptance raises no promise", "register-retry"},
+    NamedMistake{Mistake::promise_in_memory, "promise-in-memory", "a restart forgets promises",
+                 "register"},
+    NamedMistake{Mistake::vote_forgotten, "vote-forgotten", "a wiped server votes again",
+                 "register"},
+    NamedMistake{Mistake::fence_missing, "fence-missing", "an eviction's prepare sets no fence",
+                 "evict"},
+    NamedMistake{Mistake::fence_in_memory, "fence-in-memory", "a restart forgets the fence",
+                 "evict"},
+    NamedMistake{Mistake::boot_ignored, "boot-ignored",
+                 "a server restarted since the observation promises the eviction", "evict"},
+    NamedMistake{Mistake::boot_kept, "boot-kept", "a restart keeps the boot id", "evict"},
+    NamedMistake{Mistake::beat_ignored, "beat-ignored",
+                 "an eviction is promised whatever the heartbeats", "evict"},
+    NamedMistake{Mistake::gone_acknowledged, "gone-acknowledged",
+                 "heartbeats of a token not listed are acknowledged", "evict"},
+    NamedMistake{Mistake::ballot_reused, "ballot-reused",
+                 "a process goes on from a copy: a sticky ballot is used twice", "reuse"},
+    NamedMistake{Mistake::sticky_eviction, "sticky-eviction", "an eviction uses a sticky promise",
+                 "sticky-evictor"},
+    NamedMistake{Mistake::sticky_minority, "sticky-minority",
+                 "a sticky promise is kept that no majority has given", "sticky"},
+    NamedMistake{Mistake::majority_off_by_one, "majority-off-by-one", "half of the servers suffice",
+                 "register"},
+    NamedMistake{Mistake::ack_counted_twice, "ack-counted-twice",
+                 "one server's answer counts for another too", "register"},
+    NamedMistake{Mistake::ticket_trusted, "ticket-trusted",
+                 "a hand-over that one server shows is taken for a grant", "hand-over"},
+    NamedMistake{Mistake::saved_second_value, "saved-second-value",
+                 "copies of a saved sticky promise propose values of their own", "copies"},
+    NamedMistake{Mistake::active_without_all, "active-without-all",
+                 "a group is activated although its proposal stands on some only",
+                 "forming-overlap"},
+    NamedMistake{Mistake::proposal_overwritten, "proposal-overwritten",
+                 "a later proposal replaces the one that stands", "forming-overlap"},
+    NamedMistake{Mistake::nonmember_counted, "nonmember-counted",
+                 "every listed server's vote counts", "forming-wiped"},
+    NamedMistake{Mistake::evidence_counted, "evidence-counted",
+                 "what was merely read from files counts as a vote", "files"},
+};
+
+}  // namespace
+
+std::span<const NamedMistake> named_mistakes() { return kMistakes; }
+
+const NamedMistake* find_mistake(std::string_view name) {
+  const auto at = std::ranges::find(kMistakes, name, &NamedMistake::name);
+  return at == kMistakes.end() ? nullptr : &*at;
+}
+
+}  // namespace dexlock::sim
