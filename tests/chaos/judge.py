@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 SECOND = 1_000_000_000
 GRACE = SECOND // 2  # to be scheduled again, and to kill
+STEP_GRACE = SECOND  # the same, and to start the program that does the step
 STARVED_AFTER = 30 * SECOND  # plus T + T2, with a majority all the time
 
 NOT_ACQUIRED, LOST, LOST_LATE = 124, 121, 122
@@ -45,6 +46,14 @@ def subtract(spans, holes):
     return spans
 
 
+def is_excused(life, tick, pauses):
+    """A script that was stopped may begin a step on an answer from before; that step is late as a whole."""
+    if any(start <= tick <= end + GRACE for start, end in pauses):
+        return True
+    return life.role == "step" and any(
+        start <= life.ticks[0] <= end + STEP_GRACE for start, end in pauses)
+
+
 class Holder:
     """All lives under one token. `strict`: the ticks that nothing excuses."""
 
@@ -55,8 +64,8 @@ class Holder:
         self.first = min(tick for tick, _ in ticks)
         self.last = max(tick for tick, _ in ticks)
         self.ticks = sorted(tick for tick, _ in ticks)
-        self.strict = sorted(tick for tick, guardian in ticks if not any(
-            start <= tick <= end + GRACE for start, end in pauses.get(guardian, [])))
+        self.strict = sorted(tick for life in lives for tick in life.ticks
+                             if not is_excused(life, tick, pauses.get(life.guardian, [])))
 
     def named(self):
         life = self.lives[0]

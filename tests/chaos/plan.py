@@ -13,7 +13,7 @@ GAP = (0.3, 3.0)
 CALM = (6.0, 9.0)
 CALM_SHARE = 0.08
 LENGTH = (0.5, 7.0)
-PAUSE = (0.3, 10.0)      # of clients: shorter and longer than their leases
+PAUSE = (1.0, 12.0)      # of clients: shorter and longer than their leases
 HOLDER_SHARE = 0.7       # of what befalls clients: it befalls who holds a lock just then
 DELAY = (0.005, 0.2)
 LOSS = (0.01, 0.2)
@@ -26,7 +26,7 @@ DAMAGES = ("wipe", "empty-incarnation", "remove-incarnation", "remove-pointer", 
 KINDS = {
     "cut-server": 4, "cut-majority": 2, "cut-client": 3, "slow": 3, "lossy": 3,
     "kill-guardian": 5, "kill-shells": 3, "kill-sshd": 3,
-    "stop-guardian": 4, "stop-tree": 4, "stop-sshd": 2, "stop-shells": 2,
+    "stop-guardian": 7, "stop-tree": 4, "stop-sshd": 2, "stop-shells": 2,
     "fill-disk": 3, "jump-clock": 2,
 }
 DIRECTIONS = ("both", "in", "out")
@@ -73,7 +73,7 @@ def _details(draw, kind, servers, clients, small):
         return many, everybody if draw.random() < 0.5 else client, effect
     if kind in ("kill-guardian", "stop-guardian", "stop-tree"):
         return [], client, {"guardian_first": draw.random() < 0.5,
-                            "holder": draw.random() < HOLDER_SHARE}
+                            "holder": kind == "stop-guardian" or draw.random() < HOLDER_SHARE}
     if kind == "jump-clock":
         return [], client, {"offset": draw.randint(-CLOCK_JUMP, CLOCK_JUMP)}
     if kind == "fill-disk":

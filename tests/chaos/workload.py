@@ -22,8 +22,8 @@ SLACK = 20.0
 ONE_SHOT_LIMIT = 45.0
 LOOK = 0.05
 
-# How long a command works: mostly within a lease, sometimes for several.
-LIVES = ((0.2, 3.0), (0.2, 3.0), (4.0, 14.0))
+# How long a command works: within a lease, or for several.
+LIVES = ((0.2, 3.0), (6.0, 16.0))
 CHILD_STATUS = 7
 
 
