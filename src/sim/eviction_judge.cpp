@@ -31,6 +31,13 @@ void EvictionJudge::on_evict_sent(const Ballot& ballot, FencingToken victim, Nan
 }
 
 void EvictionJudge::on_chosen(const Ballot& ballot, const Record& value, Nanoseconds now) {
+  for (const Holder& holder : value.holders) {
+    // No chosen grant comes back, so what was evicted was one that had never been chosen, and the
+    // token is another client's now.
+    if (chosen_.erase(holder.token) > 0) {
+      beats_.erase(holder.token);
+    }
+  }
   const auto at = sent_.find(ballot);
   if (at == sent_.end() || value.find(at->second.victim) != nullptr) {
     return;

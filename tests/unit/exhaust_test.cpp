@@ -37,8 +37,8 @@ TEST_P(PlantedMistake, IsFoundWithATrace) {
 
 INSTANTIATE_TEST_SUITE_P(Each, PlantedMistake,
                          testing::ValuesIn(named_mistakes().begin(), named_mistakes().end()),
-                         [](const testing::TestParamInfo<NamedMistake>& info) {
-                           std::string name(info.param.name);
+                         [](const testing::TestParamInfo<NamedMistake>& mistake) {
+                           std::string name(mistake.param.name);
                            std::erase(name, '-');
                            return name;
                          });

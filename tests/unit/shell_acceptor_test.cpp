@@ -39,8 +39,9 @@ TEST(ShellAcceptor, ReadsPointerNameAndContent) {
 }
 
 TEST(ShellAcceptor, RefusesAPointerThatIsNone) {
-  for (const std::string pointer : {"", "3", "3.2-wx1", "3..0", "3.2-wx1.0.0", "3.A.0", "3.\x01.0",
-                                    "3.2-wx1." + std::string(256, '0')}) {
+  for (const std::string& pointer :
+       std::vector<std::string>{"", "3", "3.2-wx1", "3..0", "3.2-wx1.0.0", "3.A.0", "3.\x01.0",
+                                "3.2-wx1." + std::string(256, '0')}) {
     EXPECT_TRUE(is_corrupt(reply_to_read("= " + pointer + " n " + std::string(kFree)))) << pointer;
   }
 }
