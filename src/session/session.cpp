@@ -6,6 +6,7 @@
 
 #include "lock/invariant.hpp"
 #include "lock/quorum.hpp"
+#include "register/acceptor.hpp"
 
 namespace dexlock {
 namespace {
@@ -276,7 +277,8 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
   for (auto at = observers_.begin(); at != observers_.end();) {
     const FencingToken token = at->first.token;
     const bool granted = !precedes(state, token);
-    if (granted && record.find(at->first) == nullptr) {  // the lock has moved on, there at least
+    const bool moved_on = granted && record.find(at->first) == nullptr;
+    if (moved_on && !is_overruled(state, at->first)) {
       at->second.forget(server);
     } else {
       const bool whole = !granted || (known && precedes(*known, token));
@@ -290,6 +292,18 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
   if (!known || state.accepted >= known->accepted) {
     known = state;
   }
+}
+
+// What this server holds lists the grant no longer, but a higher value does, so that the removal
+// was never chosen. The server is a witness all the same: it kept the heartbeats of a token that so
+// few others followed.
+bool Session::is_overruled(const State& state, const GrantId& grant) const {
+  const FencingToken newest = make_token(setup_.epoch, record_of(state).count);
+  return newest.value - grant.token.value < kPastBeatsMax &&
+         std::ranges::any_of(states_, [&](const auto& known) {
+           return known && known->accepted > state.accepted &&
+                  record_of(*known).find(grant) != nullptr;
+         });
 }
 
 void Session::send_all(SessionOutput& output, AttemptId attempt, const Request& request) const {

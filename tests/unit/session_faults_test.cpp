@@ -361,6 +361,31 @@ TEST_F(SessionFaults, AnEvictionThatReachedOneServerOnlyIsCompletedByItsEvictor)
   EXPECT_TRUE(cluster.holds(b));
 }
 
+// A server that took a removal which nobody else did, and which a later value overrules, still
+// tells about those whom that value lists.
+TEST_F(SessionFaults, AnOverruledRemovalDoesNotKeepADeadHolderForEver) {
+  const auto a = holder("a", {.mode = Mode::shared});
+  const auto b = waiter("b");
+  cluster.kill(a);
+  cluster.run_for(seconds(11), [&](const Cluster::Message& m) {
+    return m.reply || !is_accept(m) || m.server == 0;
+  });
+  ASSERT_FALSE(cluster.holds(b));
+  ASSERT_EQ(cluster.server(0).durable.value->find(FencingToken{1}), nullptr);
+  cluster.kill(b);
+  const auto d = cluster.add("d", seconds(10), {.mode = Mode::shared});
+  cluster.acquire(d);
+  cluster.run_for(seconds(1), [&](const auto& m) { return m.client != d || m.server != 0; });
+  ASSERT_TRUE(cluster.holds(d));
+  ASSERT_EQ(cluster.server(1).durable.value->holders.size(), 2U);
+  cluster.kill(d);
+  cluster.server(2).up = false;
+  const auto c = cluster.add("c");
+  cluster.acquire(c);
+  cluster.run_for(seconds(60));
+  EXPECT_TRUE(cluster.holds(c));
+}
+
 TEST_F(SessionFaults, AnAcquisitionThatReachedOneServerOnlyDoesNotBlockOthersForEver) {
   half_grant("a", {0});
   cluster.kill(0);
