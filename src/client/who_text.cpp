@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string_view>
@@ -16,7 +17,8 @@
 namespace dexlock {
 namespace {
 
-// A name or host longer than this pushes out the pid and the command, which tell more.
+// As escaped in a record. A name or host longer than this pushes out the pid and the command, which
+// tell more.
 constexpr std::size_t kNameBytesMax = 32;
 constexpr std::size_t kPasswordEntryBytes = 16 * 1024;
 
@@ -25,15 +27,22 @@ bool begins_character(std::string_view text, std::size_t at) {
   return at >= text.size() || (static_cast<unsigned char>(text[at]) & 0xc0U) != 0x80U;
 }
 
+// As much of `text` as fits into `bytes_max` when escaped, without half a character at the end.
 std::string_view cut(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) {
-    return text;
+  std::size_t end = 0;
+  for (std::size_t bytes = 0; end < text.size(); ++end) {
+    bytes += escape_text(text.substr(end, 1)).size();
+    if (bytes > bytes_max) {
+      break;
+    }
   }
-  std::size_t end = bytes_max;
-  while (end > 0 && !begins_character(text, end)) {
-    --end;
+  constexpr std::size_t kCharacterBytesMax = 4;
+  for (std::size_t back = 0; back < std::min(end, kCharacterBytesMax); ++back) {
+    if (begins_character(text, end - back)) {
+      return text.substr(0, end - back);
+    }
   }
-  return text.substr(0, end);
+  return text.substr(0, end);  // it is no UTF-8
 }
 
 std::string user_name() {
@@ -59,20 +68,11 @@ std::string host_name() {
 
 std::string who_text(const WhoParts& parts) {
   const std::string_view short_host = std::string_view(parts.host).substr(0, parts.host.find('.'));
-  const std::string whole = fmt::format("{}@{} pid {} {}", cut(parts.user, kNameBytesMax),
-                                        cut(short_host, kNameBytesMax), parts.pid, parts.command);
-  std::size_t end = 0;
-  std::size_t escaped_bytes = 0;
-  for (std::size_t at = 0; at < whole.size(); ++at) {
-    escaped_bytes += escape_text(std::string_view(whole).substr(at, 1)).size();
-    if (escaped_bytes > kWhoBytesMax) {
-      return whole.substr(0, end);
-    }
-    if (begins_character(whole, at + 1)) {
-      end = at + 1;
-    }
-  }
-  return whole;
+  std::string who =
+      fmt::format("{}@{}", cut(parts.user, kNameBytesMax), cut(short_host, kNameBytesMax));
+  const std::string rest = fmt::format(" pid {} {}", parts.pid, parts.command);
+  who += cut(rest, kWhoBytesMax - escape_text(who).size());
+  return who;
 }
 
 WhoParts who_here(pid_t pid, std::string command) {

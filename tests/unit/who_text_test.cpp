@@ -16,7 +16,7 @@ TEST(WhoText, NamesUserShortHostPidAndCommand) {
 }
 
 TEST(WhoText, FitsTheRecordWhateverTheParts) {
-  for (const std::string unit : {"x", " ", "\n", "\xc3\xa4", "\xff", "\xf0\x9f\x94\x92"}) {
+  for (const std::string unit : {"x", " ", "\n", "\xc3\xa4", "\xff", "\x82", "\xf0\x9f\x94\x92"}) {
     for (std::size_t count = 0; count < 200; ++count) {
       std::string text;
       for (std::size_t i = 0; i < count; ++i) {
@@ -27,6 +27,8 @@ TEST(WhoText, FitsTheRecordWhateverTheParts) {
         const std::string who = who_text(parts);
         EXPECT_LE(escape_text(who).size(), kWhoBytesMax);
         EXPECT_EQ(unescape_text(escape_text(who)), who);
+        EXPECT_NE(who.find("@"), std::string::npos);
+        EXPECT_NE(who.find(" pid 1 "), std::string::npos);
       }
     }
   }
