@@ -91,9 +91,11 @@ Step on(Durable& durable, Soft& soft, const BootId&, const Heartbeat& heartbeat)
     const bool newer = durable.accepted >= heartbeat.granted;
     return Step{.verdict = newer ? Verdict::gone : Verdict::behind};
   }
-  std::uint32_t& beat = soft.beats[heartbeat.token];
-  const bool rises = heartbeat.beat > beat;
-  beat = std::max(beat, heartbeat.beat);
+  const auto at = soft.beats.find(heartbeat.token);
+  const bool rises = heartbeat.beat > (at == soft.beats.end() ? 0 : at->second);
+  if (rises) {
+    soft.beats[heartbeat.token] = heartbeat.beat;
+  }
   return Step{.verdict = Verdict::beating, .soft_changed = rises};
 }
 
