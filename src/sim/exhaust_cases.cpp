@@ -187,6 +187,14 @@ void add_hand_over(std::vector<ExhaustCase>& cases) {
   setup.clients = {giver, evictor('e', grant(2, "w"), {{Task::evict}}), heir};
   cases.push_back(of_register("hand-over", CaseSet::ci,
                               "a release hands over; the heir learns it, or is evicted", setup));
+  setup.clients[2].script = {{Task::release}};
+  setup.clients[2].heartbeats = 0;
+  setup.clients[0].waiting.front().proposer = setup.clients[2].proposer;
+  cases.push_back(of_register("heir", CaseSet::ci,
+                              "the heir releases at the ballot left to it, or is evicted", setup));
+  setup.clients[0].script = {{Task::hand_over}, {Task::release}};
+  cases.push_back(of_register("heir-and-giver", CaseSet::large,
+                              "the same, and the giver proposes once more", setup));
 }
 
 void add_copies(std::vector<ExhaustCase>& cases) {

@@ -85,8 +85,10 @@ const ClientStep& Clients::abandon(std::uint32_t client) {
   return step(client, Input::abandon, 0, 0);
 }
 
-std::uint32_t Clients::holding(std::uint32_t client, FencingToken token, const Ballot& at) {
+std::uint32_t Clients::holding(std::uint32_t client, FencingToken token, const Ballot& at,
+                               std::optional<Sticky> sticky) {
   ClientNode node = this->node(client);
+  node.sticky = std::move(sticky);
   node.token = token;
   node.granted_at = at;
   return keep(std::move(node));
@@ -292,6 +294,10 @@ void Clients::on_chosen(Stepped& out, const Chosen& chosen) {
   node.sticky = chosen.sticky;
   if (!chosen.sticky && mistake_ == Mistake::sticky_minority && plan.want_sticky) {
     node.sticky = Sticky{Ballot{1, chosen.ballot.round + 1, plan.proposer, 0}, chosen.value};
+  }
+  if (task == Task::hand_over && mistake_ == Mistake::heirs_ballot_used) {
+    node.sticky =
+        Sticky{Ballot{1, chosen.ballot.round + 1, plan.waiting.front().proposer, 0}, chosen.value};
   }
   const Holder* mine = chosen.value.find(ClientId{plan.client});
   if (task == Task::acquire || task == Task::evict || task == Task::confirm) {

@@ -78,8 +78,9 @@ class Clients {
                                         std::uint32_t beat);
   [[nodiscard]] const ClientStep& feed(std::uint32_t client, std::uint32_t reply);
   [[nodiscard]] const ClientStep& abandon(std::uint32_t client);
-  // Took over `token` from a record that shows it.
-  [[nodiscard]] std::uint32_t holding(std::uint32_t client, FencingToken token, const Ballot& at);
+  // Took over `token` from a record that shows it; `sticky`: the promise that came with it.
+  [[nodiscard]] std::uint32_t holding(std::uint32_t client, FencingToken token, const Ballot& at,
+                                      std::optional<Sticky> sticky);
 
   [[nodiscard]] const ClientNode& node(std::uint32_t client) const { return nodes_.at(client).one; }
   [[nodiscard]] const ClientPlan& plan(std::uint32_t client) const {

@@ -17,10 +17,17 @@ std::string Judged::released(const ClientId& client) {
 }
 
 bool Judged::expired(FencingToken token) const {
-  return std::ranges::any_of(chosen, [token](const auto& one) {
-    const auto& last = one.second.last;
-    return last && last->token == token && last->how == EndKind::expired;
-  });
+  bool listed = false;
+  bool gone = false;
+  bool released = false;
+  for (const auto& [ballot, value] : chosen) {
+    const bool here = value.find(token) != nullptr;
+    listed = listed || here;
+    gone = gone || (listed && !here);
+    released = released ||
+               (value.last && value.last->token == token && value.last->how == EndKind::released);
+  }
+  return gone && !released;
 }
 
 Judged& VoteJudge::judged(std::vector<std::uint32_t> vote_lists) {

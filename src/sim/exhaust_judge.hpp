@@ -25,6 +25,8 @@ struct Judged {
   // Empty: fine.
   [[nodiscard]] std::string granted(const ClientId& client, FencingToken token);
   [[nodiscard]] std::string released(const ClientId& client);
+  // It was listed, it no longer is, and no value says that its holder released it. (The line on the
+  // last end alone would not do: an evictor that replaces its own grant overwrites it.)
   [[nodiscard]] bool expired(FencingToken token) const;
 };
 

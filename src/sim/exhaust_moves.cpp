@@ -296,26 +296,45 @@ void RegisterSpace::learn_moves(const World& world) {
     return;
   }
   const std::size_t needed = mistake_ == Mistake::ticket_trusted ? 1 : majority(setup_.servers);
-  std::map<Ballot, std::pair<FencingToken, std::size_t>> shown;
+  struct Shown {
+    Record record;
+    std::size_t servers = 0;
+    std::size_t promises = 0;  // of those, now, for the ballot that the giver left to the heir
+  };
+  const ClientPlan& plan = setup_.clients[client];
+  const auto left_to_heir = [&](const Ballot& ballot) {
+    return Ballot{ballot.epoch, ballot.round + 1, plan.proposer, 0};
+  };
+  std::map<Ballot, Shown> shown;
   for (const Column& column : world.columns) {
-    for (const auto& [ballot, record] : servers_.node(column.server).votes) {
+    const auto& server = servers_.node(column.server);
+    for (const auto& [ballot, record] : server.votes) {
       if (record.find(*setup_.heir) != nullptr) {
-        shown[ballot].first = setup_.heir->token;
-        ++shown[ballot].second;
+        Shown& how = shown[ballot];
+        how.record = record;
+        ++how.servers;
+        how.promises +=
+            server.durable.accepted == ballot && server.durable.promised == left_to_heir(ballot)
+                ? 1U
+                : 0U;
       }
     }
   }
+  const FencingToken token = setup_.heir->token;
   for (const auto& [ballot, how] : shown) {
-    if (how.second < needed) {
+    if (how.servers < needed) {
       continue;
     }
+    std::optional<Sticky> sticky;
+    if (how.promises >= majority(setup_.servers)) {
+      sticky = Sticky{left_to_heir(ballot), how.record};
+    }
     World next = world;
-    next.clients[client] = clients_.holding(world.clients[client], how.first, ballot);
-    const ClientPlan& plan = setup_.clients[client];
-    std::string finding = judged(next).granted(ClientId{plan.client}, how.first);
+    next.clients[client] = clients_.holding(world.clients[client], token, ballot, sticky);
+    std::string finding = judged(next).granted(ClientId{plan.client}, token);
     emit(std::move(next), std::move(finding), [&] {
-      return plan.name + " learns that it holds token " + std::to_string(how.first.value) +
-             " since " + ballot_text(ballot);
+      return plan.name + " learns that it holds token " + std::to_string(token.value) + " since " +
+             ballot_text(ballot) + (sticky ? ", with a promise for its next ballot" : "");
     });
   }
 }

@@ -31,6 +31,7 @@ enum class Mistake : std::uint8_t {
   ack_counted_twice,
   ticket_trusted,
   saved_second_value,
+  heirs_ballot_used,
   // forming a group
   active_without_all,
   nonmember_counted,
