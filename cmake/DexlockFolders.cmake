@@ -29,4 +29,15 @@ function(dexlock_folder name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
   add_library(dexlock_${name} STATIC ${sources})
   target_link_libraries(dexlock_${name} PUBLIC dexlock_settings ${ARG_USES})
+  # Reading the library's headers is most of the work: it is done once, for the first folder.
+  if(name STREQUAL lock)
+    target_precompile_headers(dexlock_lock PRIVATE
+      <algorithm> <array> <chrono> <compare> <cstdint> <expected> <functional> <map> <memory> <optional>
+      <ranges> <set> <span> <string> <string_view> <utility> <variant> <vector>)
+  else()
+    target_precompile_headers(dexlock_${name} REUSE_FROM dexlock_lock)
+  endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(dexlock_${name} PRIVATE -fpch-preprocess)  # lets ccache work with it
+  endif()
 endfunction()
