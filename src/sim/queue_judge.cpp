@@ -7,13 +7,16 @@ namespace dexlock::sim {
 void QueueJudge::on_posted(std::size_t server, const Ticket& ticket, bool remove, Nanoseconds now) {
   const ClientId& client = ticket.claim.client;
   if (remove) {
-    waiters_.erase(client);
+    // It waits no longer; but a decision made before may still grant it the lock, by this ticket.
+    if (const auto at = waiters_.find(client); at != waiters_.end()) {
+      at->second.gone = true;
+    }
     return;
   }
   const auto [at, fresh] = waiters_.try_emplace(client);
   Waiter& waiter = at->second;
-  if (fresh || waiter.ticket.number != ticket.number) {
-    waiter = Waiter{.ticket = ticket, .servers = {}, .complete = {}};
+  if (fresh || waiter.gone || waiter.ticket.number != ticket.number) {
+    waiter = Waiter{.ticket = ticket, .servers = {}, .complete = {}, .gone = false};
   }
   waiter.servers.insert(server);
   if (waiter.servers.size() == majority(servers_)) {
@@ -33,7 +36,7 @@ void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
     for (const auto& [client, waiter] : waiters_) {
       const bool complete = waiter.servers.size() >= majority(servers_);
       const bool before = winner == waiters_.end() || senior(waiter.ticket, winner->second.ticket);
-      if (asked_ && !had_it && client != holder.client && complete && before &&
+      if (asked_ && !had_it && !waiter.gone && client != holder.client && complete && before &&
           now - waiter.complete > lag_) {
         findings_.add(now, "queue",
                       holder.client.text + " was granted token " +

@@ -33,6 +33,7 @@ class QueueJudge {
     Ticket ticket;
     std::set<std::size_t> servers;
     Nanoseconds complete{};
+    bool gone = false;
   };
 
   std::size_t servers_;
