@@ -71,11 +71,11 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
       ->capture_default_str();
   app.add_flag("-v,--verbose", options.verbose, "say what happens");
   app.add_option("NAME", options.lease.name, "lock to hold")->required();
-  auto* command = app.add_option("COMMAND", options.command, "command and arguments, after --");
-  app.positionals_at_end();
+  // Behind `--` all is the command's. Without it, all behind NAME is.
   const auto dashes = std::ranges::find(words, "--");
   if (dashes == words.end()) {
-    command->required();
+    app.add_option("COMMAND", options.command, "command and arguments, after --")->required();
+    app.positionals_at_end();
   }
   if (const auto status = parse_words(app, {words.begin(), dashes})) {
     return status;

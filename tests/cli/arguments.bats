@@ -141,3 +141,13 @@ nothing_was_written() {
   done
   [ ! -e "$DEXLOCK_STATE" ]
 }
+
+@test "options of run may follow NAME; words between NAME and -- that are none are refused" {
+  one_store
+  get-lock --owner other job
+  run -124 --separate-stderr within 60 dex-lock run job --try -- touch "$PLACE/ran"
+  refused dex-lock run job stray -- touch "$PLACE/ran"
+  refused dex-lock run job --stray -- touch "$PLACE/ran"
+  run -124 --separate-stderr within 60 dex-lock run --try job touch "$PLACE/ran"
+  [ ! -e "$PLACE/ran" ]
+}
