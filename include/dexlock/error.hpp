@@ -13,6 +13,7 @@ namespace dexlock {
 enum class Errc {
   bad_argument,     // the call itself is wrong; nothing was sent
   bad_config,       // the configuration is wrong or the servers contradict it
+  not_permitted,    // a lock server does not permit this, or is not who it should be
   held_by_other,    // somebody else holds the lock
   no_quorum,        // no majority of lock servers answered in time
   outcome_unknown,  // it may or may not have happened; read before doing it again
@@ -31,6 +32,7 @@ constexpr NextMove next_move(Errc code) {
   switch (code) {
     case Errc::bad_argument:
     case Errc::bad_config:
+    case Errc::not_permitted:
     case Errc::store_damaged:
     case Errc::store_full:
     case Errc::store_gone:
@@ -46,6 +48,11 @@ constexpr NextMove next_move(Errc code) {
       return NextMove::stop_work;
   }
   std::unreachable();
+}
+
+// The configuration, here or on a server, must be corrected first: trying again is of no use.
+constexpr bool must_correct(Errc code) {
+  return code == Errc::bad_config || code == Errc::not_permitted;
 }
 
 struct Error {

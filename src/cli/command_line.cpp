@@ -10,6 +10,7 @@
 
 #include "cli/one_shot_commands.hpp"
 #include "cli/run_command.hpp"
+#include "cli/serve_command.hpp"
 #include "dexlock/exit_status.hpp"
 
 namespace dexlock {
@@ -28,6 +29,7 @@ constexpr std::array kCommands{
     Command{"get-lock", get_lock_command, true, "try once, or renew; 0 = held"},
     Command{"release-lock", release_lock_command, true, "give a lock up"},
     Command{"show-lock", show_lock_command, true, "show what is known of a lock"},
+    Command{"serve", serve_command, false, "be a lock server for many clients"},
     Command{"lock-server-init", server_init_command, true, "check a lock server's store at boot"},
 };
 

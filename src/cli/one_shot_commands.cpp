@@ -9,6 +9,7 @@
 #include "cli/command_line.hpp"
 #include "cli/duration_text.hpp"
 #include "cli/parse.hpp"
+#include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/one_shot.hpp"
 
@@ -63,27 +64,6 @@ std::optional<int> read_arguments(CLI::App& app, Takes takes, std::span<const st
       read_duration(timeout2, kStopLimits, "TIMEOUT2", arguments.options.stop_timeout) &&
       read_duration(step, kStepLimits, "STEP", arguments.options.step);
   return fine ? std::nullopt : std::optional(static_cast<int>(ExitStatus::usage));
-}
-
-int status_of(const Error& error) {
-  switch (error.code) {
-    case Errc::bad_argument:
-      return static_cast<int>(ExitStatus::usage);
-    case Errc::bad_config:
-      return static_cast<int>(ExitStatus::configuration);
-    case Errc::store_damaged:
-    case Errc::store_full:
-    case Errc::store_gone:
-    case Errc::io:
-      return static_cast<int>(ExitStatus::damaged);
-    case Errc::held_by_other:
-    case Errc::no_quorum:
-    case Errc::outcome_unknown:
-    case Errc::lease_lost:
-    case Errc::store_busy:
-      return static_cast<int>(ExitStatus::not_held);
-  }
-  return static_cast<int>(ExitStatus::failed);
 }
 
 void show(const Remarks& remarks, bool verbose, const std::string& said) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/local_link.hpp"
+#include "client/socket_link.hpp"
 #include "client/ssh_link.hpp"
 #include "lock/invariant.hpp"
 #include "store/digest.hpp"
@@ -61,6 +62,15 @@ void Cluster::make_link(std::size_t server) {
         std::move(handlers));
     return;
   }
+  if (entry.kind == ServerEntry::Kind::socket) {
+    Result<TlsContext> tls;
+    if (entry.socket.kind == SocketAddress::Kind::tls) {
+      tls = make_client_tls(options_.config.tls);
+    }
+    seats_[server].link =
+        make_socket_link(loop_, entry.socket, std::move(tls), std::move(handlers));
+    return;
+  }
   seats_[server].link = make_ssh_link(
       loop_,
       {.target = {.user_host = entry.user_host, .port = entry.port, .shown = entry.shown},
@@ -81,7 +91,7 @@ void Cluster::open() {
 
 Cluster::ServerView Cluster::view(std::size_t server) const {
   const Seat& seat = seats_.at(server);
-  return {seat.shown, seat.greeting, seat.connected ? std::nullopt : seat.down,
+  return {seat.shown, seat.greeting, seat.connected ? seat.denied : seat.down,
           assembly_.votes(server)};
 }
 
@@ -106,6 +116,7 @@ void Cluster::on_greeting(std::size_t server, const LinkGreeting& greeting) {
   seat.silent = 0;
   seat.greeting = greeting;
   seat.down.reset();
+  seat.denied.reset();
   take_steps(assembly_.on_identity(server, greeting.identity));
 }
 
@@ -218,6 +229,11 @@ void Cluster::on_reply(std::size_t server, std::uint64_t id, Reply reply) {
   if (answer != nullptr && answer->state.promised.epoch != group()->epoch.value) {
     handler(Fault{FaultKind::corrupt, seat.shown + ": answers for another epoch"});
     return;
+  }
+  if (const auto* fault = std::get_if<Fault>(&reply)) {
+    if (fault->kind == FaultKind::denied) {
+      seat.denied = Error{Errc::not_permitted, fault->text};
+    }
   }
   handler(reply);
 }

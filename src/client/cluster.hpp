@@ -83,7 +83,9 @@ class Cluster {
     bool opening = false;
     bool connected = false;
     std::optional<LinkGreeting> greeting;
-    std::optional<Error> down;  // the latest reason; nothing once it greets
+    std::optional<Error> down;
+    std::optional<Error> denied;  // it is connected, but does not permit what was asked  // the
+                                  // latest reason; nothing once it greets
     std::deque<Pending> pending;
     std::uint32_t failures = 0;  // in a row
     std::uint32_t silent = 0;    // requests in a row that got no answer in time

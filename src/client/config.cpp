@@ -168,31 +168,69 @@ Result<std::vector<std::string>> parse_sshopt(const path& file, std::string_view
   return options;
 }
 
+constexpr std::string_view kKnownOptions =
+    "known are: allow_unsynced_store yes|no, tls_certificate FILE, tls_key FILE, tls_authority "
+    "FILE";
+
+Result<void> set_option(std::string_view key, std::string_view value, Config& config) {
+  if (key == "allow_unsynced_store") {
+    if (value != "yes" && value != "no") {
+      return fail(Errc::bad_config, "its value must be yes or no");
+    }
+    config.allow_unsynced = value == "yes";
+    return {};
+  }
+  for (const auto& [name, where] :
+       {std::pair("tls_certificate", &config.tls.certificate),
+        std::pair("tls_key", &config.tls.key), std::pair("tls_authority", &config.tls.authority)}) {
+    if (key == name) {
+      *where = std::filesystem::path(config.source) / value;  // an absolute one stays as it is
+      return {};
+    }
+  }
+  return fail(Errc::bad_config, "unknown key " + quoted_text(key));
+}
+
 Result<void> parse_options(const path& file, std::string_view text, Config& config) {
-  constexpr std::string_view kKnown = "known is only: allow_unsynced_store yes|no";
-  bool is_set = false;
+  std::vector<std::string_view> seen;
   for (const Line& line : telling_lines(text)) {
     const auto words = words_before_comment(line.text);
     const auto refuse_line = [&](std::string_view why) {
-      return refuse(file, fmt::format("line {}: {}; {}", line.number, why, kKnown));
+      return refuse(file, fmt::format("line {}: {}; {}", line.number, why, kKnownOptions));
     };
-    if (words.front() != "allow_unsynced_store") {
-      return refuse_line("unknown key " + quoted_text(words.front()));
+    if (words.size() != 2) {
+      return refuse_line("a key and its value must stand there");
     }
-    if (words.size() != 2 || (words[1] != "yes" && words[1] != "no")) {
-      return refuse_line("its value must be yes or no");
-    }
-    if (std::exchange(is_set, true)) {
+    if (std::ranges::find(seen, words.front()) != seen.end()) {
       return refuse_line("the key stands there twice");
     }
-    config.allow_unsynced = words[1] == "yes";
+    seen.push_back(words.front());
+    if (const auto done = set_option(words[0], words[1], config); !done) {
+      return refuse_line(done.error().text);
+    }
+  }
+  return {};
+}
+
+// Those who talk under TLS must have something to show.
+Result<void> check_tls(const path& dir, const Config& config) {
+  const auto tls = std::ranges::find_if(config.servers, [](const ServerEntry& entry) {
+    return entry.kind == ServerEntry::Kind::socket && entry.socket.kind == SocketAddress::Kind::tls;
+  });
+  const TlsFiles& files = config.tls;
+  if (tls != config.servers.end() &&
+      (files.certificate.empty() || files.key.empty() || files.authority.empty())) {
+    return refuse(
+        dir / "options",
+        fmt::format("lock server {} needs tls_certificate, tls_key and tls_authority there",
+                    quoted_text(tls->shown)));
   }
   return {};
 }
 
 void add_warnings(Config& config) {
   const std::size_t count = config.servers.size();
-  if (count == 1 && config.servers.front().kind == ServerEntry::Kind::ssh) {
+  if (count == 1 && config.servers.front().kind != ServerEntry::Kind::dir) {
     config.warnings.push_back(
         fmt::format("only one lock server ({}): while it is down nobody gets a lock; use 3",
                     quoted_text(config.servers.front().shown)));
@@ -236,6 +274,9 @@ Result<Config> config_from(const path& dir, const ConfigTexts& texts) {
     if (auto parsed = parse_options(dir / "options", *texts.options, config); !parsed) {
       return std::unexpected(std::move(parsed.error()));
     }
+  }
+  if (auto shown = check_tls(dir, config); !shown) {
+    return std::unexpected(std::move(shown.error()));
   }
   add_warnings(config);
   return config;

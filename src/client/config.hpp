@@ -18,6 +18,7 @@
 #include "client/server_entry.hpp"
 #include "dexlock/error.hpp"
 #include "lock/quorum.hpp"
+#include "transport/tls_context.hpp"
 
 namespace dexlock {
 
@@ -28,6 +29,7 @@ struct Config {
   std::string source;             // the directory it was read from, or ""
   bool embedded_default = false;  // nothing was configured
   bool allow_unsynced = false;
+  TlsFiles tls;                       // for tls:// servers; absolute
   std::vector<std::string> warnings;  // each one line
 };
 

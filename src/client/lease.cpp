@@ -155,6 +155,9 @@ class HeldLock final : public Lease {
   }
 
   void on_change(std::size_t server) {
+    if (settle_refusal()) {
+      return;
+    }
     if (driver_) {
       driver_->recall(server);
     } else if (options_.try_once && cluster_->settled() && !cluster_->group()) {
@@ -162,19 +165,24 @@ class HeldLock final : public Lease {
     } else if (options_.on_wait && cluster_->settled() && !cluster_->group()) {
       options_.on_wait(cluster_->assembly().waiting_for());
     }
-    if (std::size_t refused = configuration_errors();
-        refused > 0 && !taken_ && cluster_->size() - refused < majority(cluster_->size())) {
-      settle(std::unexpected(*cluster_->view(server).down));
-    }
   }
 
-  [[nodiscard]] std::size_t configuration_errors() const {
-    std::size_t count = 0;
+  // Where too few servers are left that could ever agree, no waiting helps.
+  bool settle_refusal() {
+    std::size_t refused = 0;
+    std::optional<Error> why;
     for (std::size_t server = 0; server < cluster_->size(); ++server) {
       const auto view = cluster_->view(server);
-      count += view.down && view.down->code == Errc::bad_config ? 1U : 0U;
+      if (view.down && must_correct(view.down->code)) {
+        ++refused;
+        why = view.down;
+      }
     }
-    return count;
+    if (!why || taken_ || cluster_->size() - refused >= majority(cluster_->size())) {
+      return false;
+    }
+    settle(std::unexpected(*why));
+    return true;
   }
 
   void on_event(const Event& event) {
@@ -289,6 +297,9 @@ class HeldLock final : public Lease {
   }
 
   void on_no_quorum() {
+    if (settle_refusal()) {
+      return;
+    }
     last_reason_ = "too few lock servers answer";
     for (std::size_t server = 0; server < cluster_->size(); ++server) {
       if (const auto view = cluster_->view(server); view.down) {

@@ -337,8 +337,8 @@ Result<void> init_lock(const OneShotOptions& options, Remarks& remarks) {
   }
   for (std::size_t server = 0; server < call.cluster().size(); ++server) {
     const auto view = call.cluster().view(server);
-    if (view.down && view.down->code == Errc::bad_config) {
-      return fail(Errc::bad_config, view.down->text);
+    if (view.down && must_correct(view.down->code)) {
+      return fail(view.down->code, view.down->text);
     }
   }
   if (!call.cluster().group() || call.hopeless()) {

@@ -100,12 +100,14 @@ bool OneShotCall::hopeless() const {
 Error OneShotCall::why_no_quorum() const {
   std::string down;
   bool all_configuration = true;
+  bool denied = false;
   std::size_t refused = 0;
   for (std::size_t server = 0; server < cluster_->size(); ++server) {
     const auto view = cluster_->view(server);
     if (view.down) {
       down += (down.empty() ? "" : "; ") + view.down->text;
-      const bool is_configuration = view.down->code == Errc::bad_config;
+      const bool is_configuration = must_correct(view.down->code);
+      denied = denied || view.down->code == Errc::not_permitted;
       all_configuration = all_configuration && is_configuration;
       refused += is_configuration ? 1U : 0U;
     } else if (!view.greeting) {
@@ -114,9 +116,9 @@ Error OneShotCall::why_no_quorum() const {
     }
   }
   // Where a majority has refused, no answer of the others makes another try useful.
-  const bool must_correct = (all_configuration && !down.empty()) ||
-                            cluster_->size() - refused < majority(cluster_->size());
-  const Errc code = must_correct ? Errc::bad_config : Errc::no_quorum;
+  const bool useless = (all_configuration && !down.empty()) ||
+                       cluster_->size() - refused < majority(cluster_->size());
+  const Errc code = !useless ? Errc::no_quorum : denied ? Errc::not_permitted : Errc::bad_config;
   if (!cluster_->group() && !context_.memory.group()) {
     return Error{code, down.empty() ? cluster_->assembly().waiting_for() : down};
   }

@@ -6,28 +6,19 @@
 #include <array>
 
 #include "lock/quoted_text.hpp"
+#include "transport/host_port.hpp"
 
 namespace dexlock {
 namespace {
 
 constexpr std::size_t kEntryBytesMax = 1024;  // longer than any host name, user and path in use
 constexpr std::size_t kRemotePathBytesMax = 1024;
-constexpr std::size_t kHostBytesMax = 255;  // a DNS name's limit
-constexpr int kPortMax = 65535;
 
 constexpr std::string_view kForms =
-    "write HOST, USER@HOST, HOST:PORT, [V6ADDRESS]:PORT, ssh://USER@HOST:PORT/PATH or dir:/PATH";
-
-constexpr bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
+    "write HOST, USER@HOST, HOST:PORT, [V6ADDRESS]:PORT, ssh://USER@HOST:PORT/PATH, dir:/PATH, "
+    "unix:/PATH, tcp://HOST:PORT or tls://HOST:PORT";
 
 constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-bool consists_of(std::string_view text, std::string_view besides_alphanumeric) {
-  return std::ranges::all_of(
-      text, [&](char c) { return is_alphanumeric(c) || besides_alphanumeric.contains(c); });
-}
 
 std::string lower_case(std::string_view text) {
   std::string out(text);
@@ -41,20 +32,6 @@ std::string lower_case(std::string_view text) {
 
 std::unexpected<Error> refuse(std::string_view entry, std::string_view why) {
   return fail(Errc::bad_config, fmt::format("lock server {}: {}", quoted_text(entry), why));
-}
-
-std::optional<int> parse_port(std::string_view text) {
-  if (text.empty() || text.size() > 5) {
-    return std::nullopt;
-  }
-  int port = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') {
-      return std::nullopt;
-    }
-    port = port * 10 + (c - '0');
-  }
-  return port >= 1 && port <= kPortMax ? std::optional(port) : std::nullopt;
 }
 
 // The scheme of "scheme:..." where it is one that could be meant; a plain host:port has none.
@@ -71,9 +48,10 @@ std::string scheme_of(std::string_view text) {
   return {};
 }
 
-Result<ServerEntry> parse_dir(std::string_view entry) {
+// Without repeated and trailing slashes.
+std::string tidy_path(std::string_view text) {
   std::string path;
-  for (const char c : entry.substr(4)) {
+  for (const char c : text) {
     if (c != '/' || !path.ends_with('/')) {
       path += c;
     }
@@ -81,6 +59,11 @@ Result<ServerEntry> parse_dir(std::string_view entry) {
   if (path.size() > 1 && path.ends_with('/')) {
     path.pop_back();
   }
+  return path;
+}
+
+Result<ServerEntry> parse_dir(std::string_view entry) {
+  std::string path = tidy_path(entry.substr(4));
   if (!path.starts_with('/')) {
     return refuse(entry, "the path must be absolute, as in dir:/var/lib/locks");
   }
@@ -91,26 +74,6 @@ Result<ServerEntry> parse_dir(std::string_view entry) {
                      .path = std::move(path)};
 }
 
-// What is wrong with a host, or nothing. `bracketed`: an IPv6 address, perhaps with a %zone.
-std::string host_fault(std::string_view host, bool bracketed) {
-  if (host.empty()) {
-    return "the host is empty";
-  }
-  if (host.size() > kHostBytesMax) {
-    return fmt::format("the host has more than {} bytes", kHostBytesMax);
-  }
-  if (host.front() == '-') {
-    return "a host must not begin with -, ssh would take it for an option";
-  }
-  if (bracketed) {
-    const auto address = host.substr(0, host.find('%'));
-    const bool is_address = address.contains(':') &&
-                            address.find_first_not_of("0123456789abcdefABCDEF:.") == address.npos;
-    return is_address && consists_of(host, ":.%_-") ? "" : "no IPv6 address between [ and ]";
-  }
-  return consists_of(host, "._+-") ? "" : "a host is letters, digits and . _ + -";
-}
-
 std::string user_fault(std::string_view user) {
   if (user.empty()) {
     return "the user before @ is empty";
@@ -119,34 +82,6 @@ std::string user_fault(std::string_view user) {
     return "the user before @ must be letters, digits and . _ + - and not begin with -";
   }
   return "";
-}
-
-struct HostPort {
-  std::string_view host;
-  std::optional<std::string_view> port;
-  bool bracketed = false;
-};
-
-// Splits without judging the parts; nothing when the brackets or colons do not pair up.
-std::optional<HostPort> split_host_port(std::string_view text) {
-  if (text.starts_with('[')) {
-    const auto end = text.find(']');
-    if (end == std::string_view::npos) {
-      return std::nullopt;
-    }
-    const auto rest = text.substr(end + 1);
-    if (!rest.empty() && rest.front() != ':') {
-      return std::nullopt;
-    }
-    return HostPort{.host = text.substr(1, end - 1),
-                    .port = rest.empty() ? std::nullopt : std::optional(rest.substr(1)),
-                    .bracketed = true};
-  }
-  const auto colon = text.find(':');
-  if (colon == std::string_view::npos) {
-    return HostPort{.host = text, .port = {}};
-  }
-  return HostPort{.host = text.substr(0, colon), .port = text.substr(colon + 1)};
 }
 
 // `target` is [USER@]HOST[:PORT]; `entry` is quoted in errors.
@@ -209,7 +144,9 @@ Result<ServerEntry> parse_ssh_url(std::string_view entry) {
 }  // namespace
 
 bool is_same_place(const ServerEntry& a, const ServerEntry& b) {
-  return a.kind == b.kind && a.user_host == b.user_host && a.port == b.port && a.path == b.path;
+  return a.kind == b.kind && a.user_host == b.user_host && a.port == b.port && a.path == b.path &&
+         a.socket.path == b.socket.path && a.socket.host == b.socket.host &&
+         a.socket.port == b.socket.port;
 }
 
 Result<ServerEntry> parse_server_entry(std::string_view text) {
@@ -226,10 +163,21 @@ Result<ServerEntry> parse_server_entry(std::string_view text) {
   if (scheme == "ssh") {
     return parse_ssh_url(text);
   }
-  constexpr std::array<std::string_view, 5> kLater{"tcp", "tls", "unix", "etcd", "etcds"};
+  if (scheme == "unix" || scheme == "tcp" || scheme == "tls") {
+    auto address = parse_socket_address(text);
+    if (!address) {
+      return refuse(text, address.error().text);
+    }
+    return ServerEntry{.kind = ServerEntry::Kind::socket,
+                       .shown = std::string(text),
+                       .user_host = {},
+                       .port = {},
+                       .path = {},
+                       .socket = std::move(*address)};
+  }
+  constexpr std::array<std::string_view, 2> kLater{"etcd", "etcds"};
   if (std::ranges::find(kLater, scheme) != kLater.end()) {
-    return refuse(
-        text, fmt::format("{}: is not supported by this version; use ssh or dir:/PATH", scheme));
+    return refuse(text, fmt::format("{}: is not supported by this version; {}", scheme, kForms));
   }
   if (!scheme.empty() || text.contains("://")) {
     return refuse(text, fmt::format("unknown kind of server; {}", kForms));

@@ -1,6 +1,6 @@
 // One entry of lock_servers, taken apart:
 //   HOST | [USER@]HOST[:PORT] | [USER@][V6ADDRESS][:PORT] | ssh://[USER@]HOST[:PORT][/PATH] |
-//   dir:/PATH
+//   dir:/PATH | unix:/PATH | tcp://HOST:PORT | tls://HOST:PORT
 // and the rules for a path on a lock server, which remote_path shares.
 //
 // Invariants:  user_host never begins with '-' and holds nothing that a shell or ssh's own option
@@ -14,17 +14,19 @@
 #include <string_view>
 
 #include "dexlock/error.hpp"
+#include "transport/socket_address.hpp"
 
 namespace dexlock {
 
 struct ServerEntry {
-  enum class Kind { ssh, dir };
+  enum class Kind { ssh, dir, socket };
 
   Kind kind{};
   std::string shown;      // as written
   std::string user_host;  // ssh: the destination word, an IPv6 address without brackets
   std::optional<int> port;
   std::string path;  // dir: an absolute path; ssh: instead of remote_path, or empty
+  SocketAddress socket = {};
 };
 
 // True when both lead to the same place in the same way, however they are written.

@@ -8,6 +8,7 @@
 
 #include "client/files_session.hpp"
 #include "client/native_session.hpp"
+#include "client/told_greeting.hpp"
 #include "shell/store_text.hpp"
 #include "store/machine.hpp"
 #include "transport/greeting.hpp"
@@ -105,7 +106,7 @@ class SshLink final : public Link {
   void greet(std::string_view line) {
     const auto parsed = parse_greeting_line(line);
     if (!parsed) {
-      handlers_.on_down(explain(parsed.error()));
+      handlers_.on_down(told_trouble(options_.target.shown, parsed.error()));
       return;
     }
     const Greeting& greeting = *parsed;
@@ -117,31 +118,7 @@ class SshLink final : public Link {
     } else {
       conversation_ = make_native_session(write, options_.target.shown);
     }
-    LinkGreeting told{.identity = {.incarnation = greeting.incarnation},
-                      .format = greeting.format,
-                      .sync = greeting.sync,
-                      .boot = greeting.boot ? greeting.boot->text : "-",
-                      .directory = greeting.directory};
-    if (greeting.proposed) {
-      told.identity.proposed =
-          Group{greeting.proposed->group, greeting.proposed->epoch, greeting.proposed->members};
-    }
-    if (greeting.active) {
-      told.identity.active = greeting.active->group;
-    }
-    handlers_.on_greeting(told);
-  }
-
-  Error explain(const GreetingTrouble& trouble) const {
-    const std::string text = options_.target.shown + ": " + trouble.detail;
-    if (trouble.reason == "corrupt") {
-      return Error{Errc::store_damaged, text};
-    }
-    if (trouble.reason == "nosync") {
-      return Error{Errc::bad_config,
-                   text + " (write `allow_unsynced_store yes` to conf/options to accept that)"};
-    }
-    return Error{Errc::bad_config, text};
+    handlers_.on_greeting(told_greeting(greeting));
   }
 
   void on_end(const ProcessEnd& end) { handlers_.on_down(explain_ssh_end(options_.target, end)); }

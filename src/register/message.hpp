@@ -103,7 +103,8 @@ enum class FaultKind {
   corrupt,      // its files contradict themselves
   full,         // cannot write
   busy,         // its store is being written by somebody else for too long
-  refused,      // it does not understand or permit the request
+  refused,      // it does not understand the request
+  denied,       // it does not permit the request
 };
 
 struct Fault {

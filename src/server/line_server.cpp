@@ -35,23 +35,6 @@ bool write_all(int out, std::string_view bytes) {
   return true;
 }
 
-std::string greeting(const EmbeddedAcceptor& acceptor, const ServerIdentity& identity,
-                     const std::filesystem::path& path) {
-  Greeting greeting{.format = "lmdb",
-                    .incarnation = identity.incarnation,
-                    .boot = BootId{acceptor.store().boot()},
-                    .sync = "file",
-                    .directory = std::filesystem::absolute(path).string()};
-  if (identity.proposed) {
-    greeting.proposed =
-        ProposedGroup{identity.proposed->id, identity.proposed->epoch, identity.proposed->members};
-    if (identity.active) {
-      greeting.active = Where{*identity.active, identity.incarnation, identity.proposed->epoch};
-    }
-  }
-  return greeting_line(greeting) + '\n';
-}
-
 int serve_lines(LineServer& server, int in, int out) {
   std::string buffer;
   std::string chunk(kReadBytes, '\0');
@@ -92,25 +75,79 @@ int serve_lines(LineServer& server, int in, int out) {
 
 }  // namespace
 
+LineServer::Greeted LineServer::greet(const std::filesystem::path& path) {
+  const auto identity = acceptor_.identity();
+  if (!identity) {
+    return {trouble_line(identity.error()), false};
+  }
+  Greeting greeting{.format = "lmdb",
+                    .incarnation = identity->incarnation,
+                    .boot = BootId{acceptor_.store().boot()},
+                    .sync = "file",
+                    .directory = std::filesystem::absolute(path).string()};
+  if (identity->proposed) {
+    greeting.proposed = ProposedGroup{identity->proposed->id, identity->proposed->epoch,
+                                      identity->proposed->members};
+    if (identity->active) {
+      greeting.active = Where{*identity->active, identity->incarnation, identity->proposed->epoch};
+    }
+  }
+  return {greeting_line(greeting) + '\n', true};
+}
+
 std::string LineServer::answer(std::string_view line) {
-  const auto parsed = parse_request_line(line);
+  auto parsed = parse_request_line(line);
   if (!parsed) {
     return reply_line(refusal(parsed.error())) + '\n';
   }
-  const std::uint32_t id = parsed->id;
-  if (const auto* asked = std::get_if<KeyRequest>(&parsed->line)) {
-    Reply reply = acceptor_.serve(asked->where, asked->key, asked->request);
-    return std::visit([id](auto& said) { return reply_line({id, std::move(said)}) + '\n'; }, reply);
+  return std::move(answer(std::span(&*parsed, 1)).front());
+}
+
+std::vector<std::string> LineServer::answer(std::span<const NumberedRequest> requests) {
+  std::vector<std::string> lines(requests.size());
+  std::vector<EmbeddedAcceptor::Asked> asked;
+  std::vector<std::size_t> numbers;
+  const auto serve = [&] {
+    std::vector<Reply> replies = acceptor_.serve(asked);
+    for (std::size_t i = 0; i < replies.size(); ++i) {
+      const std::uint32_t id = requests[numbers[i]].id;
+      lines[numbers[i]] = std::visit(
+          [id](auto& said) {
+            return reply_line({id, std::move(said)}) + '\n';
+          },
+          replies[i]);
+    }
+    asked.clear();
+    numbers.clear();
+  };
+  for (std::size_t at = 0; at < requests.size(); ++at) {
+    if (const auto* one = std::get_if<KeyRequest>(&requests[at].line)) {
+      asked.push_back({one->where, one->key, one->request});
+      numbers.push_back(at);
+    } else {
+      lines[at] = answer_other(requests[at]);
+    }
+    if (asked.size() == EmbeddedStore::kItemsMax) {
+      serve();
+    }
   }
-  if (const auto* proposed = std::get_if<ProposeGroup>(&parsed->line)) {
+  if (!asked.empty()) {
+    serve();
+  }
+  return lines;
+}
+
+std::string LineServer::answer_other(const NumberedRequest& request) {
+  const std::uint32_t id = request.id;
+  if (const auto* proposed = std::get_if<ProposeGroup>(&request.line)) {
     return change_group(id, {.kind = GroupStep::Kind::propose,
                              .group = {proposed->group, proposed->epoch, proposed->members}});
   }
-  if (const auto* activated = std::get_if<ActivateGroup>(&parsed->line)) {
+  if (const auto* activated = std::get_if<ActivateGroup>(&request.line)) {
     return change_group(
         id, {.kind = GroupStep::Kind::activate, .group = {activated->group, activated->epoch, {}}});
   }
-  if (const auto* listed = std::get_if<ListKeys>(&parsed->line)) {
+  if (const auto* listed = std::get_if<ListKeys>(&request.line)) {
     return list_keys(id, listed->where);
   }
   return reply_line({id, Pong{}}) + '\n';
@@ -145,27 +182,24 @@ std::string LineServer::change_group(std::uint32_t id, GroupStep step) {
          '\n';
 }
 
+std::string trouble_line(const Error& error) {
+  const bool damaged = error.code == Errc::store_damaged;
+  return greeting_line(GreetingTrouble{damaged ? "corrupt" : "unusable", error.text}) + '\n';
+}
+
 int serve_streams(const std::filesystem::path& path, int in, int out) {
   auto store = EmbeddedStore::open({.path = path});
-  std::optional<EmbeddedAcceptor> acceptor;
-  Result<ServerIdentity> identity =
-      store ? ServerIdentity{} : Result<ServerIdentity>(std::unexpected(store.error()));
-  if (store) {
-    acceptor.emplace(*store, false);
-    identity = acceptor->identity();
-  }
-  if (!identity) {
-    const bool damaged = identity.error().code == Errc::store_damaged;
-    write_all(out, greeting_line(
-                       GreetingTrouble{damaged ? "corrupt" : "unusable", identity.error().text}) +
-                       '\n');
+  if (!store) {
+    write_all(out, trouble_line(store.error()));
     return kFailed;
   }
-  if (!write_all(out, greeting(*acceptor, *identity, path))) {
+  EmbeddedAcceptor acceptor(*store, false);
+  LineServer server(acceptor);
+  const LineServer::Greeted greeted = server.greet(path);
+  if (!write_all(out, greeted.line)) {
     return kEnded;
   }
-  LineServer server(*acceptor);
-  return serve_lines(server, in, out);
+  return greeted.usable ? serve_lines(server, in, out) : kFailed;
 }
 
 }  // namespace dexlock

@@ -78,19 +78,41 @@ Fault corrupt(const std::string& name) {
 }  // namespace
 
 Reply EmbeddedAcceptor::serve(const Where& where, const std::string& name, const Request& request) {
+  const Asked asked{where, name, request};
+  return std::move(serve(std::span(&asked, 1)).front());
+}
+
+std::vector<Reply> EmbeddedAcceptor::serve(std::span<const Asked> asked) {
+  std::vector<Reply> replies(asked.size(),
+                             Fault{FaultKind::refused, "the store did not run the request"});
+  std::vector<EmbeddedStore::Item> items;
+  std::vector<std::size_t> changing;
   const auto here = place();
-  if (!here) {
-    return Fault{fault_kind(here.error().code), here.error().text};
+  for (std::size_t at = 0; at < asked.size(); ++at) {
+    const auto& [where, name, request] = asked[at];
+    if (!here) {
+      replies[at] = Fault{fault_kind(here.error().code), here.error().text};
+    } else if (*here != where) {
+      replies[at] = Fault{FaultKind::not_member, "this store votes in " + where_text(*here) +
+                                                     ", not in " + where_text(where)};
+    } else if (std::holds_alternative<Read>(request) ||
+               (sole_ && std::holds_alternative<Prepare>(request))) {
+      replies[at] = look(name, where.epoch, request);
+    } else {
+      items.push_back({name, change_of(asked[at], replies[at])});
+      changing.push_back(at);
+    }
   }
-  if (*here != where) {
-    return Fault{FaultKind::not_member,
-                 "this store votes in " + where_text(*here) + ", not in " + where_text(where)};
+  if (items.empty()) {
+    return replies;
   }
-  if (std::holds_alternative<Read>(request) ||
-      (sole_ && std::holds_alternative<Prepare>(request))) {
-    return look(name, where.epoch, request);
+  if (const auto done = store_->transact(items); !done) {
+    // What was asked may or may not have been made durable: nothing is claimed about it.
+    for (const std::size_t at : changing) {
+      replies[at] = Fault{fault_kind(done.error().code), done.error().text};
+    }
   }
-  return transact(name, where.epoch, request);
+  return replies;
 }
 
 // Answers without writing: a read, or a promise on sight.
@@ -115,55 +137,49 @@ Reply EmbeddedAcceptor::look(const std::string& name, Epoch epoch, const Request
                                   : before};
 }
 
-Reply EmbeddedAcceptor::transact(const std::string& name, Epoch epoch, const Request& request) {
+EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Reply& reply) {
   std::optional<Tentative> tentative;
-  if (const auto at = tentative_.find(name); at != tentative_.end()) {
-    const auto* accept = std::get_if<Accept>(&request);
+  if (const auto at = tentative_.find(asked.name); at != tentative_.end()) {
+    const auto* accept = std::get_if<Accept>(&asked.request);
     if (accept != nullptr && accept->ballot == at->second.prepare.ballot) {
       tentative = std::move(at->second);
       tentative_.erase(at);
     }
   }
-  Reply reply = Fault{FaultKind::refused, "the store did not run the request"};
-  const auto done =
-      store_->transact(name, [&](const EmbeddedStore::Cell& cell, std::string_view boot_text) {
-        EmbeddedStore::Change change;
-        auto loaded = load(cell, epoch);
-        if (!loaded) {
-          reply = corrupt(name);
-          return change;
-        }
-        const BootId boot{std::string(boot_text)};
-        auto& [durable, soft] = *loaded;
-        // A sole acceptor takes a value only on a promise of its own, be it on sight or on record.
-        const auto* accept = std::get_if<Accept>(&request);
-        if (sole_ && accept != nullptr && !tentative && accept->ballot != durable.promised &&
-            accept->ballot != durable.accepted) {
-          reply = Answer{Verdict::low, state_of(durable, soft, boot)};
-          return change;
-        }
-        if (tentative) {
-          const bool same = cell.durable.value_or("") == tentative->durable_seen;
-          if (!same || apply(durable, soft, boot, tentative->prepare).verdict != Verdict::promise) {
-            reply = Answer{Verdict::low, state_of(durable, soft, boot)};
-            return change;
-          }
-        }
-        const Step step = apply(durable, soft, boot, request);
-        if (step.durable_changed) {
-          change.durable = durable_text(durable);
-        }
-        if (step.soft_changed) {
-          change.soft = soft_text(soft);
-        }
-        reply = Answer{step.verdict, state_of(durable, soft, boot)};
+  return [this, &asked, &reply, tentative = std::move(tentative)](const EmbeddedStore::Cell& cell,
+                                                                  std::string_view boot_text) {
+    EmbeddedStore::Change change;
+    auto loaded = load(cell, asked.where.epoch);
+    if (!loaded) {
+      reply = corrupt(asked.name);
+      return change;
+    }
+    const BootId boot{std::string(boot_text)};
+    auto& [durable, soft] = *loaded;
+    // A sole acceptor takes a value only on a promise of its own, be it on sight or on record.
+    const auto* accept = std::get_if<Accept>(&asked.request);
+    if (sole_ && accept != nullptr && !tentative && accept->ballot != durable.promised &&
+        accept->ballot != durable.accepted) {
+      reply = Answer{Verdict::low, state_of(durable, soft, boot)};
+      return change;
+    }
+    if (tentative) {
+      const bool same = cell.durable.value_or("") == tentative->durable_seen;
+      if (!same || apply(durable, soft, boot, tentative->prepare).verdict != Verdict::promise) {
+        reply = Answer{Verdict::low, state_of(durable, soft, boot)};
         return change;
-      });
-  if (!done) {
-    // What was asked may or may not have been made durable: nothing is claimed about it.
-    return Fault{fault_kind(done.error().code), done.error().text};
-  }
-  return reply;
+      }
+    }
+    const Step step = apply(durable, soft, boot, asked.request);
+    if (step.durable_changed) {
+      change.durable = durable_text(durable);
+    }
+    if (step.soft_changed) {
+      change.soft = soft_text(soft);
+    }
+    reply = Answer{step.verdict, state_of(durable, soft, boot)};
+    return change;
+  };
 }
 
 Result<std::vector<std::string>> EmbeddedAcceptor::names(const Where& where) {

@@ -12,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,15 @@ class EmbeddedAcceptor {
   EmbeddedAcceptor(std::shared_ptr<EmbeddedStore> store, bool sole)
       : store_(std::move(store)), sole_(sole) {}
 
+  struct Asked {
+    Where where;
+    std::string name;
+    Request request;
+  };
+
   [[nodiscard]] Reply serve(const Where& where, const std::string& name, const Request& request);
+  // Several at once, in one commit: a reply for each, in order.
+  [[nodiscard]] std::vector<Reply> serve(std::span<const Asked> asked);
 
   // The set-once group of this store; `active` tells whether it votes.
   [[nodiscard]] Result<ServerIdentity> identity();
@@ -45,7 +54,8 @@ class EmbeddedAcceptor {
     std::string durable_seen;
   };
 
-  [[nodiscard]] Reply transact(const std::string& name, Epoch epoch, const Request& request);
+  // `reply` and `asked` must stay until the function has been called.
+  [[nodiscard]] EmbeddedStore::ChangeFunction change_of(const Asked& asked, Reply& reply);
   [[nodiscard]] Reply look(const std::string& name, Epoch epoch, const Request& request);
   [[nodiscard]] Result<Where> place();
 

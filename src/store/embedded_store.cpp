@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "lock/invariant.hpp"
 #include "store/machine.hpp"
 #include "store/open_stores.hpp"
 #include "store/sequence.hpp"
@@ -207,44 +208,63 @@ Result<EmbeddedStore::Cell> cell_of(std::string_view key, LmdbEnv::Txn& records,
 }  // namespace
 
 Result<void> EmbeddedStore::transact(std::string_view key, const ChangeFunction& fn) {
-  if (auto fit = check_key(key); !fit) {
-    return fit;
+  const Item item{std::string(key), fn};
+  return transact(std::span(&item, 1));
+}
+
+Result<void> EmbeddedStore::transact(std::span<const Item> items) {
+  INVARIANT(items.size() <= kItemsMax);
+  for (const Item& item : items) {
+    if (auto fit = check_key(item.key); !fit) {
+      return fit;
+    }
   }
   auto writing = begin();
   if (!writing) {
     return std::unexpected(writing.error());
   }
-  const auto cell = cell_of(key, writing->records, writing->soft, writing->table->id());
+  bool durable = false;
+  bool soft = false;
+  for (const Item& item : items) {
+    if (auto done = change(*writing, item, durable, soft); !done) {
+      return done;
+    }
+  }
+  return finish(*writing, durable, soft);
+}
+
+Result<void> EmbeddedStore::change(Writing& writing, const Item& item, bool& durable, bool& soft) {
+  const auto cell = cell_of(item.key, writing.records, writing.soft, writing.table->id());
   if (!cell) {
     return std::unexpected(cell.error());
   }
-  const Change change = fn(*cell, writing->table->id());
+  const Change change = item.fn(*cell, writing.table->id());
   if (auto fit = check_change(change); !fit) {
     return fit;
   }
-  return finish(*writing, key, change);
+  if (change.durable) {
+    durable = true;
+    if (auto done = writing.records.put(item.key, *change.durable); !done) {
+      return done;
+    }
+  }
+  if (change.soft) {
+    soft = true;
+    return writing.soft.put(item.key, *change.soft);
+  }
+  return {};
 }
 
 // First what is durable: killed between the two commits, the table still has all that was ever
 // acknowledged, and what it lacks was not. The other way round a heartbeat could be forgotten under
 // a standing id.
-Result<void> EmbeddedStore::finish(Writing& writing, std::string_view key, const Change& change) {
-  if (change.durable) {
-    if (auto done = writing.records.put(key, *change.durable); !done) {
-      return done;
-    }
-  }
-  if (change.soft) {
-    if (auto done = writing.soft.put(key, *change.soft); !done) {
-      return done;
-    }
-  }
-  if (change.durable) {
+Result<void> EmbeddedStore::finish(Writing& writing, bool durable, bool soft) {
+  if (durable) {
     if (auto done = writing.records.commit(); !done) {
       return done;
     }
   }
-  if (change.soft) {
+  if (soft) {
     if (auto done = writing.soft.commit(); !done) {
       return done;
     }

@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,6 +80,14 @@ class EmbeddedStore {
   //   with it io           it may or may not have happened; after a failed sync the store refuses
   //   everything
   Result<void> transact(std::string_view key, const ChangeFunction& fn);
+  // The same for several keys, in order, in one turn: each sees what those before it changed, and
+  // all share the two commits. After an error any of them may have happened.
+  struct Item {
+    std::string key;
+    ChangeFunction fn;
+  };
+  Result<void> transact(std::span<const Item> items);  // at most kItemsMax
+  static constexpr std::size_t kItemsMax = 256;
 
   // Takes no turn, unless the volatile table or the map must be renewed. Only synced commits are
   // seen. While another process is between the two commits of a change, the new `durable` comes
@@ -110,7 +119,8 @@ class EmbeddedStore {
   [[nodiscard]] std::shared_ptr<SoftTable> table() const;
   [[nodiscard]] SoftTable::Place place() const;
   Result<Writing> begin();
-  Result<void> finish(Writing& writing, std::string_view key, const Change& change);
+  static Result<void> change(Writing& writing, const Item& item, bool& durable, bool& soft);
+  Result<void> finish(Writing& writing, bool durable, bool soft);
   Result<bool> read_now(const Reader& reader);
   Result<void> read_with(const Reader& reader);
 

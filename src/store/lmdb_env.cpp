@@ -15,9 +15,9 @@ namespace {
 constexpr MDB_dbi kMainDb =
     1;  // what mdb_dbi_open answers for the unnamed database; checked at open
 constexpr char kOwnMark = '\0';
-// What one transaction of ours can need at most: two texts, the branch above them, the list of free
-// pages.
-constexpr std::size_t kRoomBytes = std::size_t{2} << 20U;
+// What one transaction of ours can need at most: the texts of a whole batch
+// (EmbeddedStore::kItemsMax), the branches above them, the list of free pages.
+constexpr std::size_t kRoomBytes = std::size_t{16} << 20U;
 // A page that was allocated and freed in one transaction is not written, so the file may be a
 // little shorter than its highest page number says. More is missing pages, and reading those would
 // kill the process.

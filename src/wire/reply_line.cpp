@@ -18,8 +18,8 @@ namespace {
 constexpr EnumWords<Verdict, 12> kVerdicts({"promise", "accepted", "beating", "state", "low", "far",
                                             "held", "alive", "fenced", "behind", "gone",
                                             "two-values"});
-constexpr EnumWords<FaultKind, 6> kFaults({"unreachable", "not-member", "corrupt", "full", "busy",
-                                           "refused"});
+constexpr EnumWords<FaultKind, 7> kFaults({"unreachable", "not-member", "corrupt", "full", "busy",
+                                           "refused", "denied"});
 constexpr EnumWords<bool, 2> kMore({"end", "more"});
 
 constexpr std::size_t kNumberBytesMax = 10;

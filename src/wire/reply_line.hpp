@@ -10,7 +10,7 @@
 //   NUMBER pong
 //
 //   VERDICT  promise accepted beating state low far held alive fenced behind gone two-values
-//   KIND     unreachable not-member corrupt full busy refused
+//   KIND     unreachable not-member corrupt full busy refused denied
 //   DURABLE  as in durable_text.hpp           BEATS, TICKETS  as in soft_lists.hpp
 //
 // Invariants:  every reply fits into a line: junior tickets are left out of it until it does.

@@ -45,6 +45,7 @@ inline std::vector<Home> homes() {
   return {{"embedded", [] { return std::make_unique<EmbeddedPort>(false); }, "sh"},
           {"sole", [] { return std::make_unique<EmbeddedPort>(true); }, "sh", true},
           {"native", [] { return std::make_unique<NativePort>(); }, "sh"},
+          {"served", [] { return std::make_unique<ServedPort>(); }, "sh"},
           shell("dash", {"dash"}),
           shell("bash", {"bash", "--posix"}),
           shell("busybox", {"busybox", "sh"}),

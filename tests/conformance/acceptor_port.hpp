@@ -1,11 +1,21 @@
 // The homes of the acceptor behind one face, so that one suite asks them all the same.
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -111,6 +121,121 @@ class NativePort final : public EmbeddedPort {
   }
 
  private:
+  std::uint32_t id_ = 0;
+};
+
+// The native server as a process of its own on a socket, killed and started again.
+class ServedPort final : public AcceptorPort {
+ public:
+  ServedPort() {
+    start();
+    const std::string group = std::string(kGroup) + " 1";
+    tell("propose " + group + ' ' + where_.incarnation);
+    tell("activate " + group);
+  }
+  ~ServedPort() override { kill(); }
+
+  Reply ask(const std::string& name, const Request& request) override {
+    const std::string line = request_line({.id = ++id_, .line = KeyRequest{where_, name, request}});
+    auto reply = parse_reply_line(exchange(line));
+    if (!reply || reply->id != id_) {
+      ADD_FAILURE() << "no reply to " << line;
+      return Fault{};
+    }
+    if (auto* answer = std::get_if<Answer>(&reply->reply)) {
+      return *answer;
+    }
+    return std::get<Fault>(reply->reply);
+  }
+
+  void reconnect() override {
+    kill();
+    start();
+  }
+
+  void reboot() override {
+    kill();
+    for (const auto& entry : std::filesystem::directory_iterator(scratch_.path() / "store")) {
+      if (entry.path().filename().string().starts_with("soft.")) {
+        std::filesystem::remove_all(entry);
+      }
+    }
+    start();
+  }
+
+  [[nodiscard]] bool keeps_beats_over_a_reboot() const override { return false; }
+  [[nodiscard]] bool shows_tickets() const override { return true; }
+
+ private:
+  void start() {
+    const std::string socket = (scratch_.path() / "socket").string();
+    const std::string program = std::string(::getenv("DEXLOCK_BIN")) + "/dex-lock";
+    const std::string store = (scratch_.path() / "store").string();
+    const std::string listen = "unix:" + socket;
+    const std::array<const char*, 7> argv{program.c_str(), "serve",    "--quiet",     "--store",
+                                          store.c_str(),   "--listen", listen.c_str()};
+    server_ = ::fork();
+    ASSERT_GE(server_, 0);
+    if (server_ == 0) {
+      std::vector<char*> words;
+      for (const char* word : argv) {
+        words.push_back(const_cast<char*>(word));
+      }
+      words.push_back(nullptr);
+      ::execv(program.c_str(), words.data());
+      ::_exit(127);
+    }
+    connect(socket);
+    const auto greeting = parse_greeting_line(receive());
+    ASSERT_TRUE(greeting);
+    where_ = Where{std::string(kGroup), greeting->incarnation, Epoch{1}};
+  }
+
+  void connect(const std::string& path) {
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    ASSERT_LT(path.size(), sizeof(to.sun_path));
+    path.copy(to.sun_path, path.size());
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (true) {
+      socket_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      if (::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0) {
+        return;
+      }
+      ::close(socket_);
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the server does not listen";
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+
+  void kill() {
+    ::close(socket_);
+    ::kill(server_, SIGKILL);
+    ::waitpid(server_, nullptr, 0);
+  }
+
+  void tell(const std::string& text) { exchange(std::to_string(++id_) + ' ' + text); }
+
+  std::string exchange(std::string line) {
+    line += '\n';
+    EXPECT_EQ(::send(socket_, line.data(), line.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(line.size()));
+    return receive();
+  }
+
+  std::string receive() {
+    std::string line;
+    char byte = 0;
+    while (::recv(socket_, &byte, 1, 0) == 1 && byte != '\n') {
+      line += byte;
+    }
+    return line;
+  }
+
+  ScratchDirectory scratch_;
+  Where where_;
+  pid_t server_ = -1;
+  int socket_ = -1;
   std::uint32_t id_ = 0;
 };
 

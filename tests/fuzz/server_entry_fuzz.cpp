@@ -11,6 +11,15 @@ std::string in_full(const ServerEntry& entry) {
   if (entry.kind == ServerEntry::Kind::dir) {
     return "dir:" + entry.path;
   }
+  if (entry.kind == ServerEntry::Kind::socket) {
+    const SocketAddress& at = entry.socket;
+    if (at.kind == SocketAddress::Kind::unix_socket) {
+      return "unix:" + at.path;
+    }
+    const std::string scheme = at.kind == SocketAddress::Kind::tcp ? "tcp://" : "tls://";
+    const bool bare = at.host.find(':') == std::string::npos;
+    return scheme + (bare ? at.host : '[' + at.host + ']') + ':' + std::to_string(at.port);
+  }
   const auto at = entry.user_host.rfind('@') + 1;  // npos + 1 is 0
   const std::string host = entry.user_host.substr(at);
   const bool bare = host.find(':') == std::string::npos;
@@ -24,6 +33,11 @@ std::string in_full(const ServerEntry& entry) {
 void check(const ServerEntry& entry) {
   if (entry.kind == ServerEntry::Kind::dir) {
     INVARIANT(entry.path.starts_with('/'));
+  } else if (entry.kind == ServerEntry::Kind::socket) {
+    const bool is_path = entry.socket.kind == SocketAddress::Kind::unix_socket;
+    INVARIANT(is_path == entry.socket.path.starts_with('/'));
+    INVARIANT(is_path == entry.socket.host.empty());
+    INVARIANT(is_path || (entry.socket.port >= 1 && entry.socket.port <= 65535));
   } else {
     INVARIANT(!entry.user_host.empty() && entry.user_host.front() != '-');
     INVARIANT(entry.user_host.find_first_of(" \t\"'`$;&|<>(){}*?!#~=\n") == std::string::npos);

@@ -143,14 +143,28 @@ TEST_F(ConfigTest, AnExplicitPlaceIsTheOnlyOne) {
 }
 
 TEST_F(ConfigTest, NamesFileAndEntryThatAreWrong) {
-  put("user/lock_servers", "a b tcp://c:1");
+  put("user/lock_servers", "a b etcd://c:1");
   const std::string why = refusal();
   EXPECT_TRUE(why.contains("user/lock_servers")) << why;
-  EXPECT_TRUE(why.contains("\"tcp://c:1\": tcp: is not supported by this version")) << why;
+  EXPECT_TRUE(why.contains("\"etcd://c:1\": etcd: is not supported by this version")) << why;
   put("user/lock_servers", "a b -x");
   EXPECT_TRUE(refusal().contains("\"-x\""));
   put("user/lock_servers", std::string_view("a b c\0d", 7));
   EXPECT_TRUE(refusal().contains("control bytes"));
+}
+
+TEST_F(ConfigTest, ServersUnderTlsNeedWhatIsShownToThem) {
+  put("user/lock_servers", "tls://a:1 tls://b:1 tls://c:1");
+  EXPECT_TRUE(refusal().contains("\"tls://a:1\" needs tls_certificate, tls_key and tls_authority"));
+  put("user/options", "tls_certificate my.pem\ntls_key /keys/my.pem\n");
+  EXPECT_TRUE(refusal().contains("needs tls_certificate, tls_key and tls_authority"));
+  put("user/options",
+      "tls_certificate my.pem\ntls_key /keys/my.pem\ntls_authority ../ca.pem # signs\n");
+  const auto config = load_config(places());
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->tls.certificate, scratch_.path() / "user" / "my.pem");
+  EXPECT_EQ(config->tls.key, "/keys/my.pem");
+  EXPECT_EQ(config->tls.authority, scratch_.path() / "user" / "../ca.pem");
 }
 
 TEST_F(ConfigTest, OneServerHasOneVote) {
@@ -210,10 +224,12 @@ TEST_F(ConfigTest, RefusesUnknownKeysAndNamesTheKnownOnes) {
   EXPECT_TRUE(why.contains("user/options")) << why;
   EXPECT_TRUE(why.contains("line 2: unknown key \"timeout\"")) << why;
   EXPECT_TRUE(why.contains("allow_unsynced_store yes|no")) << why;
-  for (const auto* text : {"allow_unsynced_store", "allow_unsynced_store maybe",
-                           "allow_unsynced_store yes no", "allow_unsynced_store #yes"}) {
+  put("user/options", "allow_unsynced_store maybe");
+  EXPECT_TRUE(refusal().contains("line 1: its value must be yes or no"));
+  for (const auto* text :
+       {"allow_unsynced_store", "allow_unsynced_store yes no", "allow_unsynced_store #yes"}) {
     put("user/options", text);
-    EXPECT_TRUE(refusal().contains("line 1: its value must be yes or no")) << text;
+    EXPECT_TRUE(refusal().contains("line 1: a key and its value must stand there")) << text;
   }
   put("user/options", "allow_unsynced_store no\nallow_unsynced_store yes\n");
   EXPECT_TRUE(refusal().contains("line 2: the key stands there twice"));

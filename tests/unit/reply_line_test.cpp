@@ -21,7 +21,7 @@ NumberedReply reply_of(WireSamples& samples) {
       while (text.size() < samples.below(200)) {
         text += static_cast<char>(' ' + samples.below(95));
       }
-      numbered.reply = Fault{static_cast<FaultKind>(samples.below(6)), "x" + text};
+      numbered.reply = Fault{static_cast<FaultKind>(samples.below(7)), "x" + text};
       break;
     }
     case 2:
@@ -32,7 +32,7 @@ NumberedReply reply_of(WireSamples& samples) {
       break;
     case 4: {
       std::vector<std::string> names;
-      for (std::size_t n = samples.below(6); n > 0; --n) {
+      for (std::size_t n = samples.below(7); n > 0; --n) {
         names.push_back(samples.lock_name());
       }
       numbered.reply = keys_in_lines(names).front();

@@ -1,0 +1,151 @@
+#include "cli/serve_command.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "cli/command_line.hpp"
+#include "cli/parse.hpp"
+#include "cli/status_of.hpp"
+#include "dexlock/exit_status.hpp"
+#include "server/lock_server.hpp"
+
+namespace dexlock {
+namespace {
+
+// Tells the service manager that clients can come now, or no longer (sd_notify(3)).
+void notify_manager(std::string_view state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  if (path == nullptr || (*path != '/' && *path != '@') ||
+      std::strlen(path) >= sizeof(to.sun_path)) {
+    return;
+  }
+  const std::size_t length = std::strlen(path);
+  std::memcpy(to.sun_path, path, length);
+  if (*path == '@') {
+    to.sun_path[0] = '\0';  // of the abstract namespace
+  }
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0) {
+    ::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&to),
+             static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
+    ::close(fd);
+  }
+}
+
+struct ServeWords {
+  std::string store;
+  std::vector<std::string> listen;
+  std::string certificate;
+  std::string key;
+  std::string authority;
+  std::string permissions;
+  bool allow_plain_tcp = false;
+  bool quiet = false;
+  std::size_t connections = ServerLimits{}.connections;
+};
+
+std::optional<int> read_words(std::span<const std::string> words, ServeWords& out) {
+  CLI::App app("A lock server for many clients, until SIGTERM or SIGINT.", "serve");
+  app.add_option("--store", out.store, "directory of the store; made if it is missing")->required();
+  app.add_option("--listen", out.listen,
+                 "unix:/PATH, tls://HOST:PORT or tcp://HOST:PORT; as often as you like")
+      ->required()
+      ->allow_extra_args(false);
+  app.add_option("--tls-certificate", out.certificate, "what this server shows (PEM)");
+  app.add_option("--tls-key", out.key, "its key (PEM)");
+  app.add_option("--tls-authority", out.authority, "who signs the clients' certificates (PEM)");
+  app.add_option("--permissions", out.permissions,
+                 "file of lines NAME-IN-CERTIFICATE PREFIX..., which locks a client may use");
+  app.add_flag("--allow-plain-tcp", out.allow_plain_tcp,
+               "listen without TLS on addresses that others can reach");
+  app.add_option("--connections", out.connections, "how many there may be at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_flag("-q,--quiet", out.quiet, "say nothing but errors");
+  return parse_words(app, words);
+}
+
+Result<LockServerOptions> options_from(const ServeWords& words) {
+  LockServerOptions options{.store = words.store};
+  options.limits.connections = words.connections;
+  bool tls = false;
+  for (const std::string& text : words.listen) {
+    auto address = parse_socket_address(text);
+    if (!address) {
+      return fail(Errc::bad_argument, "--listen " + text + ": " + address.error().text);
+    }
+    tls = tls || address->kind == SocketAddress::Kind::tls;
+    if (address->kind == SocketAddress::Kind::tcp && !words.allow_plain_tcp &&
+        !is_loopback(*address)) {
+      return fail(Errc::bad_argument,
+                  "--listen " + text +
+                      ": others could read and change what is said; use tls://, or "
+                      "--allow-plain-tcp if the network is yours alone");
+    }
+    options.listen.push_back(std::move(*address));
+  }
+  const bool has_all = !words.certificate.empty() && !words.key.empty() && !words.authority.empty();
+  if (tls && !has_all) {
+    return fail(Errc::bad_argument,
+                "tls:// needs --tls-certificate, --tls-key and --tls-authority");
+  }
+  if (tls) {
+    options.tls = TlsFiles{words.certificate, words.key, words.authority};
+  }
+  if (!words.permissions.empty()) {
+    auto permissions = NamePermissions::read(words.permissions);
+    if (!permissions) {
+      return std::unexpected(permissions.error());
+    }
+    options.permissions = std::move(*permissions);
+  }
+  if (!words.quiet) {
+    options.log = complain;
+  }
+  return options;
+}
+
+}  // namespace
+
+int serve_command(std::span<const std::string> words) {
+  ServeWords given;
+  if (const auto status = read_words(words, given)) {
+    return *status;
+  }
+  auto options = options_from(given);
+  if (!options) {
+    complain(options.error().text);
+    return status_of(options.error());
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  boost::asio::io_context loop(1);
+  boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
+  auto server = LockServer::open(loop, std::move(*options));
+  if (!server) {
+    complain(server.error().text);
+    return status_of(server.error());
+  }
+  signals.async_wait([&](const boost::system::error_code& ec, int) {
+    if (!ec) {
+      notify_manager("STOPPING=1");
+      (*server)->stop([&] { loop.stop(); });
+    }
+  });
+  notify_manager("READY=1");
+  loop.run();
+  return static_cast<int>(ExitStatus::ok);
+}
+
+}  // namespace dexlock

@@ -1,0 +1,486 @@
+#include "server/lock_server.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "server/line_server.hpp"
+#include "transport/line_socket.hpp"
+#include "wire/reply_line.hpp"
+
+namespace dexlock {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using ConnectionId = std::uint64_t;
+
+constexpr std::chrono::milliseconds kAcceptPause{100};  // after a refusal by the system
+constexpr std::chrono::seconds kStopLimit{3};           // for replies to leave
+
+// What a connection wants from the store: its greeting, or an answer.
+struct Job {
+  ConnectionId connection = 0;
+  std::optional<NumberedRequest> request;  // nothing: the greeting
+};
+
+// What the store's thread has for a connection.
+struct Said {
+  std::string text;
+  std::size_t replies = 0;
+  bool end = false;
+};
+using AllSaid = std::map<ConnectionId, Said>;
+
+// The store on its own thread: takes all that waits, commits once, tells.
+class StoreThread {
+ public:
+  using Tell = std::function<void(AllSaid)>;  // called on the store's thread
+
+  StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store, Tell tell)
+      : path_(std::move(path)),
+        acceptor_(std::move(store), false),
+        server_(acceptor_),
+        tell_(std::move(tell)),
+        thread_([this] { run(); }) {}
+  StoreThread(const StoreThread&) = delete;
+  StoreThread& operator=(const StoreThread&) = delete;
+  ~StoreThread() {
+    {
+      const std::scoped_lock lock(mutex_);
+      closed_ = true;
+    }
+    filled_.notify_one();
+    thread_.join();
+  }
+
+  void put(std::vector<Job> jobs) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (jobs_.empty()) {
+        jobs_ = std::move(jobs);
+      } else {
+        std::ranges::move(jobs, std::back_inserter(jobs_));
+      }
+    }
+    filled_.notify_one();
+  }
+
+ private:
+  void run() {
+    while (true) {
+      std::vector<Job> jobs;
+      {
+        std::unique_lock lock(mutex_);
+        filled_.wait(lock, [&] { return closed_ || !jobs_.empty(); });
+        if (closed_) {
+          return;
+        }
+        jobs.swap(jobs_);
+      }
+      tell_(answer(jobs));
+    }
+  }
+
+  AllSaid answer(std::vector<Job>& jobs) {
+    AllSaid all;
+    std::vector<NumberedRequest> requests;
+    std::vector<ConnectionId> from;
+    for (Job& job : jobs) {
+      if (job.request) {
+        requests.push_back(std::move(*job.request));
+        from.push_back(job.connection);
+        continue;
+      }
+      LineServer::Greeted greeted = server_.greet(path_);
+      Said& said = all[job.connection];
+      said.text += greeted.line;
+      said.end = !greeted.usable;
+    }
+    const std::vector<std::string> lines = server_.answer(requests);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      Said& said = all[from[i]];
+      said.text += lines[i];
+      ++said.replies;
+    }
+    return all;
+  }
+
+  std::filesystem::path path_;
+  EmbeddedAcceptor acceptor_;  // with server_: touched by the thread only
+  LineServer server_;
+  Tell tell_;
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::vector<Job> jobs_;  // with closed_: guarded by mutex_
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+struct Connection {
+  std::unique_ptr<LineSocket> socket;
+  std::string client;       // from its certificate
+  bool certified = false;   // it came over TLS
+  std::size_t waiting = 0;  // requests without their replies
+};
+
+class Server final : public LockServer {
+ public:
+  Server(asio::io_context& loop, LockServerOptions options, TlsContext tls,
+         std::shared_ptr<EmbeddedStore> store)
+      : loop_(loop),
+        options_(std::move(options)),
+        tls_(std::move(tls)),
+        stopping_(loop),
+        store_(options_.store, std::move(store), [this, alive = alive_](AllSaid all) {
+          asio::post(loop_, [this, alive, all = std::move(all)] {
+            if (*alive) {
+              on_said(all);
+            }
+          });
+        }) {}
+  ~Server() override {
+    *alive_ = false;
+    for (const std::string& path : socket_files_) {
+      ::unlink(path.c_str());
+    }
+  }
+
+  Result<void> listen() {
+    for (const SocketAddress& address : options_.listen) {
+      auto done = address.kind == SocketAddress::Kind::unix_socket ? listen_unix(address)
+                                                                   : listen_tcp(address);
+      if (!done) {
+        return done;
+      }
+      log(fmt::format("listening on {}", address.shown));
+    }
+    return {};
+  }
+
+  void stop(std::function<void()> done) override {
+    stopped_ = std::move(done);
+    for (const auto& close : close_listeners_) {
+      close();
+    }
+    for (auto& [id, connection] : connections_) {
+      connection.socket->hold_reading(true);
+    }
+    stopping_.expires_after(kStopLimit);
+    stopping_.async_wait([this, alive = alive_](const error_code& ec) {
+      if (*alive && !ec) {
+        finish_stop();
+      }
+    });
+    try_stop();
+  }
+
+ private:
+  void log(const std::string& line) const {
+    if (options_.log) {
+      options_.log(line);
+    }
+  }
+
+  static Error cannot_listen(const SocketAddress& address, const std::string& why) {
+    return Error{Errc::bad_config, fmt::format("cannot listen on {}: {}", address.shown, why)};
+  }
+
+  Result<void> listen_tcp(const SocketAddress& address) {
+    error_code ec;
+    asio::ip::tcp::resolver resolver(loop_);
+    const auto found = resolver.resolve(address.host, std::to_string(address.port),
+                                        asio::ip::resolver_base::passive, ec);
+    if (ec || found.empty()) {
+      return std::unexpected(cannot_listen(address, ec.message()));
+    }
+    const asio::ip::tcp::endpoint endpoint = *found.begin();
+    auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(loop_);
+    acceptor->open(endpoint.protocol(), ec);
+    if (!ec) {
+      acceptor->set_option(asio::socket_base::reuse_address(true), ec);
+      acceptor->bind(endpoint, ec);
+    }
+    if (!ec) {
+      acceptor->listen(asio::socket_base::max_listen_connections, ec);
+    }
+    if (ec) {
+      return std::unexpected(cannot_listen(address, ec.message()));
+    }
+    close_listeners_.emplace_back([acceptor] {
+      error_code ignored;
+      acceptor->close(ignored);
+    });
+    accept(acceptor, address.kind == SocketAddress::Kind::tls);
+    return {};
+  }
+
+  Result<void> listen_unix(const SocketAddress& address) {
+    sockaddr_un name{};
+    if (address.path.size() >= sizeof(name.sun_path)) {
+      return std::unexpected(cannot_listen(address, "the path is longer than 107 bytes"));
+    }
+    error_code ec;
+    const asio::local::stream_protocol::endpoint endpoint(address.path);
+    struct stat at {};
+    if (::lstat(address.path.c_str(), &at) == 0) {
+      if (!S_ISSOCK(at.st_mode)) {
+        return std::unexpected(cannot_listen(address, "something else has that name"));
+      }
+      asio::local::stream_protocol::socket probe(loop_);
+      probe.connect(endpoint, ec);
+      if (!ec) {
+        return std::unexpected(cannot_listen(address, "another server answers there"));
+      }
+      ::unlink(address.path.c_str());  // of a server that was killed
+    }
+    auto acceptor = std::make_shared<asio::local::stream_protocol::acceptor>(loop_);
+    acceptor->open(endpoint.protocol(), ec);
+    if (!ec) {
+      const mode_t before = ::umask(0177);  // for this user alone
+      acceptor->bind(endpoint, ec);
+      ::umask(before);
+    }
+    if (!ec) {
+      socket_files_.push_back(address.path);
+      acceptor->listen(asio::socket_base::max_listen_connections, ec);
+    }
+    if (ec) {
+      return std::unexpected(cannot_listen(address, ec.message()));
+    }
+    close_listeners_.emplace_back([acceptor] {
+      error_code ignored;
+      acceptor->close(ignored);
+    });
+    accept(acceptor, false);
+    return {};
+  }
+
+  template <class Acceptor>
+  void accept(std::shared_ptr<Acceptor> acceptor, bool tls) {
+    acceptor->async_accept(
+        [this, alive = alive_, acceptor, tls](const error_code& ec, auto socket) {
+          if (!*alive || !acceptor->is_open()) {
+            return;
+          }
+          if (!ec) {
+            take(asio::generic::stream_protocol::socket(std::move(socket)), tls);
+            accept(acceptor, tls);
+            return;
+          }
+          log(fmt::format("cannot take a connection: {}; raise ulimit -n or lower --connections",
+                          ec.message()));
+          auto pause = std::make_shared<asio::steady_timer>(loop_, kAcceptPause);
+          pause->async_wait([this, alive, acceptor, tls, pause](const error_code&) {
+            if (*alive && acceptor->is_open()) {
+              accept(acceptor, tls);
+            }
+          });
+        });
+  }
+
+  void take(asio::generic::stream_protocol::socket socket, bool tls) {
+    if (connections_.size() >= options_.limits.connections) {
+      refuse(std::move(socket), tls);
+      return;
+    }
+    const ConnectionId id = ++last_id_;
+    Connection& connection = connections_[id];
+    connection.certified = tls;
+    connection.socket =
+        LineSocket::adopt(loop_, std::move(socket), tls ? tls_ : nullptr,
+                          {.on_open =
+                               [this, id] {
+                                 Connection& opened = connections_.at(id);
+                                 opened.client = opened.socket->peer_name();
+                                 collected_.push_back({id, std::nullopt});
+                                 hand_over();
+                               },
+                           .on_line = [this, id](std::string_view line) { on_line(id, line); },
+                           .on_pause = [this] { hand_over(); },
+                           .on_sent = [this, id] { let_read(id); },
+                           .on_end =
+                               [this, id](const std::optional<Error>& why) {
+                                 if (why) {
+                                   log("connection ended: " + why->text);
+                                 }
+                                 connections_.erase(id);
+                                 try_stop();
+                               }});
+  }
+
+  void refuse(asio::generic::stream_protocol::socket socket, bool tls) {
+    log(fmt::format("refused a connection: there are {} already; raise --connections",
+                    connections_.size()));
+    if (!tls) {  // a client under TLS would take it for noise
+      const std::string line =
+          trouble_line(Error{Errc::io, "too many connections; try again later"});
+      error_code ignored;
+      socket.non_blocking(true, ignored);
+      socket.send(asio::buffer(line), 0, ignored);
+    }
+  }
+
+  void on_line(ConnectionId id, std::string_view line) {
+    Connection& connection = connections_.at(id);
+    auto parsed = parse_request_line(line);
+    if (!parsed) {
+      connection.socket->write(reply_line(refusal(parsed.error())) + '\n');
+      return;
+    }
+    if (const std::string denied = denial(connection, *parsed); !denied.empty()) {
+      connection.socket->write(reply_line({parsed->id, Fault{FaultKind::denied, denied}}) + '\n');
+      return;
+    }
+    collected_.push_back({id, std::move(*parsed)});
+    ++connection.waiting;
+    if (connection.waiting >= options_.limits.requests ||
+        connection.socket->unsent() >= options_.limits.unread_bytes) {
+      connection.socket->hold_reading(true);
+    }
+  }
+
+  [[nodiscard]] std::string denial(const Connection& connection,
+                                   const NumberedRequest& request) const {
+    if (!options_.permissions || !connection.certified) {
+      return {};
+    }
+    const auto* asked = std::get_if<KeyRequest>(&request.line);
+    if (asked != nullptr && !options_.permissions->may_use(connection.client, asked->key)) {
+      return fmt::format("the certificate of {} does not permit the lock {}",
+                         connection.client.empty() ? "nobody" : connection.client, asked->key);
+    }
+    if (std::holds_alternative<ListKeys>(request.line) &&
+        !options_.permissions->may_list(connection.client)) {
+      return fmt::format("the certificate of {} does not permit all locks", connection.client);
+    }
+    return {};
+  }
+
+  void hand_over() {
+    if (!collected_.empty()) {
+      store_.put(std::exchange(collected_, {}));
+    }
+  }
+
+  void on_said(const AllSaid& all) {
+    for (const auto& [id, said] : all) {
+      const auto at = connections_.find(id);
+      if (at == connections_.end()) {
+        continue;
+      }
+      at->second.waiting -= said.replies;
+      at->second.socket->write(said.text);
+      if (said.end) {
+        log("a client was refused: " + said.text.substr(0, said.text.size() - 1));
+        at->second.socket->hold_reading(true);
+        ending_.push_back(id);
+      }
+      let_read(id);
+    }
+    try_stop();
+  }
+
+  // Reads on once the client has taken half of what it may leave lying about.
+  void let_read(ConnectionId id) {
+    const auto at = connections_.find(id);
+    if (at == connections_.end()) {
+      return;
+    }
+    LineSocket& socket = *at->second.socket;
+    if (std::erase(ending_, id) > 0) {
+      if (socket.unsent() > 0) {
+        ending_.push_back(id);
+      } else {
+        connections_.erase(at);
+      }
+      return;
+    }
+    if (!stopped_ && at->second.waiting <= options_.limits.requests / 2 &&
+        socket.unsent() <= options_.limits.unread_bytes / 2) {
+      socket.hold_reading(false);
+    }
+    try_stop();
+  }
+
+  void try_stop() {
+    if (!stopped_ || !collected_.empty()) {
+      return;
+    }
+    for (const auto& [id, connection] : connections_) {
+      if (connection.waiting > 0 || connection.socket->unsent() > 0) {
+        return;
+      }
+    }
+    finish_stop();
+  }
+
+  void finish_stop() {
+    if (auto stopped = std::exchange(stopped_, nullptr)) {
+      stopping_.cancel();
+      asio::post(loop_, [this, alive = alive_, stopped = std::move(stopped)] {
+        if (*alive) {
+          connections_.clear();
+          stopped();
+        }
+      });
+    }
+  }
+
+  asio::io_context& loop_;
+  LockServerOptions options_;
+  TlsContext tls_;
+  std::vector<std::function<void()>> close_listeners_;
+  std::vector<std::string> socket_files_;
+  std::unordered_map<ConnectionId, Connection> connections_;
+  std::vector<ConnectionId> ending_;  // once they have heard why
+  ConnectionId last_id_ = 0;
+  std::vector<Job> collected_;  // since the store's thread was given something
+  std::function<void()> stopped_;
+  asio::steady_timer stopping_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // touched on the loop only
+  StoreThread store_;                                           // last: its thread ends first
+};
+
+}  // namespace
+
+Result<std::unique_ptr<LockServer>> LockServer::open(asio::io_context& loop,
+                                                     LockServerOptions options) {
+  TlsContext tls;
+  if (options.tls) {
+    auto made = make_server_tls(*options.tls);
+    if (!made) {
+      return std::unexpected(made.error());
+    }
+    tls = std::move(*made);
+  }
+  auto store = EmbeddedStore::open({.path = options.store});
+  if (!store) {
+    return std::unexpected(store.error());
+  }
+  auto server =
+      std::make_unique<Server>(loop, std::move(options), std::move(tls), std::move(*store));
+  if (auto done = server->listen(); !done) {
+    return std::unexpected(done.error());
+  }
+  return server;
+}
+
+}  // namespace dexlock

@@ -1,0 +1,64 @@
+// The native lock server: many connections on sockets, one store.
+//
+// What the connections have asked since the last commit is done together in the next one: while the
+// store's thread waits for the disk, the event loop collects.
+//
+// Invariants:  a reply leaves only after what it depends on is durable. Memory per connection is
+//              bounded (ServerLimits); who does not read what it asked for is not read from.
+// Threads:     all calls on the thread that runs the event loop; the store works on a thread of its
+//              own, which is waited for at the end.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dexlock/error.hpp"
+#include "server/name_permissions.hpp"
+#include "transport/socket_address.hpp"
+#include "transport/tls_context.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace dexlock {
+
+struct ServerLimits {
+  std::size_t connections = 10'000;
+  std::size_t requests = 1'024;            // of one connection that wait for their replies
+  std::size_t unread_bytes = 1024 * 1024;  // of replies, then no more of its requests are read
+};
+
+struct LockServerOptions {
+  std::filesystem::path store;
+  std::vector<SocketAddress> listen;
+  std::optional<TlsFiles> tls;                 // needed where one of `listen` is tls
+  std::optional<NamePermissions> permissions;  // of those who come with a certificate
+  ServerLimits limits;
+  std::function<void(const std::string&)> log;  // one line, for the operator
+};
+
+class LockServer {
+ public:
+  // Opens the store and listens.
+  //   bad_config  an address cannot be used, another server answers there, a file of TLS is wrong
+  //   the store's own errors
+  static Result<std::unique_ptr<LockServer>> open(boost::asio::io_context& loop,
+                                                  LockServerOptions options);
+  LockServer(const LockServer&) = delete;
+  LockServer& operator=(const LockServer&) = delete;
+  virtual ~LockServer() = default;
+
+  // Takes no more requests; what was taken is answered. `done` comes from the loop.
+  virtual void stop(std::function<void()> done) = 0;
+
+ protected:
+  LockServer() = default;
+};
+
+}  // namespace dexlock

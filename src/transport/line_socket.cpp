@@ -1,0 +1,374 @@
+#include "transport/line_socket.hpp"
+
+#include <fmt/format.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
+#include <utility>
+#include <variant>
+
+namespace dexlock {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using Plain = asio::generic::stream_protocol::socket;
+using Tls = asio::ssl::stream<Plain>;
+
+constexpr std::size_t kReadChunk = 8 * 1024;
+
+bool is_end(const error_code& ec) {
+  return ec == asio::error::eof || ec == asio::error::connection_reset ||
+         ec == asio::error::broken_pipe || ec == asio::ssl::error::stream_truncated;
+}
+
+}  // namespace
+
+// Kept alive by its pending operations.
+class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(asio::io_context& io, std::string shown, TlsContext tls, Handlers handlers)
+      : io_(io),
+        shown_(std::move(shown)),
+        tls_(std::move(tls)),
+        handlers_(std::make_shared<Handlers>(std::move(handlers))),
+        resolver_(io),
+        connecting_(io) {}
+
+  void connect(const SocketAddress& address) {
+    host_ = address.host;
+    if (address.kind == SocketAddress::Kind::unix_socket) {
+      connect_unix(address.path);
+      return;
+    }
+    resolver_.async_resolve(
+        address.host, std::to_string(address.port), asio::ip::resolver_base::numeric_service,
+        [self = shared_from_this()](const error_code& ec, const auto& found) {
+          if (self->ended_) {
+            return;
+          }
+          if (ec) {
+            self->end(Error{Errc::io, "its name cannot be resolved: " + ec.message()});
+            return;
+          }
+          asio::async_connect(self->connecting_, found,
+                              [self](const error_code& refused, const auto&) {
+                                if (!self->ended_) {
+                                  self->on_connected(refused);
+                                }
+                              });
+        });
+  }
+
+  void adopt(Plain socket) { start(std::move(socket), asio::ssl::stream_base::server); }
+
+  void write(std::string_view bytes) {
+    if (ended_) {
+      return;
+    }
+    if (unsent() + bytes.size() > kSocketQueueMax) {
+      end_later(Error{Errc::io, fmt::format("does not read what it asked for: {} MB wait for it",
+                                            kSocketQueueMax >> 20U)});
+      return;
+    }
+    queued_ += bytes;
+    send();
+  }
+
+  [[nodiscard]] std::size_t unsent() const { return queued_.size() + sending_.size(); }
+
+  void hold_reading(bool hold) {
+    if (std::exchange(held_, hold) == hold) {
+      return;
+    }
+    if (!held_ && open_ && !ended_) {
+      asio::post(io_, [self = shared_from_this()] { self->tell_lines(); });
+    }
+  }
+
+  [[nodiscard]] std::string peer_name() const {
+    const auto* tls = stream_ ? std::get_if<Tls>(&*stream_) : nullptr;
+    if (tls == nullptr) {
+      return {};
+    }
+    X509* certificate = SSL_get1_peer_certificate(const_cast<Tls*>(tls)->native_handle());
+    if (certificate == nullptr) {
+      return {};
+    }
+    std::array<char, 256> name{};
+    const int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+                                                 name.data(), static_cast<int>(name.size()));
+    X509_free(certificate);
+    return length > 0 ? std::string(name.data(), static_cast<std::size_t>(length)) : std::string();
+  }
+
+  void stop() {
+    ended_ = true;
+    handlers_.reset();
+    close();
+  }
+
+ private:
+  template <class Action>
+  auto with_stream(Action action) {
+    return std::visit(action, *stream_);
+  }
+
+  void connect_unix(const std::string& path) {
+    asio::local::stream_protocol::endpoint endpoint;
+    try {
+      endpoint = asio::local::stream_protocol::endpoint(path);
+    } catch (const boost::system::system_error&) {
+      end_later(Error{Errc::bad_config, "the path of a socket has at most 107 bytes"});
+      return;
+    }
+    auto socket = std::make_shared<asio::local::stream_protocol::socket>(io_);
+    socket->async_connect(endpoint, [self = shared_from_this(), socket](const error_code& ec) {
+      if (self->ended_) {
+        return;
+      }
+      if (ec) {
+        self->end(Error{Errc::io, "cannot be reached: " + ec.message()});
+        return;
+      }
+      self->start(Plain(std::move(*socket)), asio::ssl::stream_base::client);
+    });
+  }
+
+  void on_connected(const error_code& ec) {
+    if (ec) {
+      end(Error{Errc::io, "cannot be reached: " + ec.message()});
+      return;
+    }
+    start(Plain(std::move(connecting_)), asio::ssl::stream_base::client);
+  }
+
+  void start(Plain socket, asio::ssl::stream_base::handshake_type side) {
+    error_code ignored;
+    socket.set_option(asio::ip::tcp::no_delay(true), ignored);  // refused by a unix socket
+    if (!tls_) {
+      stream_.emplace(std::in_place_type<Plain>, std::move(socket));
+      asio::post(io_, [self = shared_from_this()] { self->opened(); });
+      return;
+    }
+    stream_.emplace(std::in_place_type<Tls>, std::move(socket), *tls_);
+    auto& tls = std::get<Tls>(*stream_);
+    if (side == asio::ssl::stream_base::client) {
+      SSL_ctrl(tls.native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+               host_.data());
+      tls.set_verify_callback(asio::ssl::host_name_verification(host_));
+    }
+    tls.async_handshake(side, [self = shared_from_this()](const error_code& ec) {
+      if (self->ended_) {
+        return;
+      }
+      if (ec) {
+        self->end(self->explain_tls(ec));
+        return;
+      }
+      self->opened();
+    });
+  }
+
+  [[nodiscard]] Error explain_tls(const error_code& ec) {
+    if (is_end(ec)) {
+      return Error{Errc::io, "closed the connection during the TLS handshake"};
+    }
+    const long verdict = SSL_get_verify_result(std::get<Tls>(*stream_).native_handle());
+    if (verdict != X509_V_OK) {
+      return Error{Errc::not_permitted, fmt::format("its certificate is not believed: {}",
+                                                    X509_verify_cert_error_string(verdict))};
+    }
+    return Error{Errc::not_permitted, "TLS was refused: " + ec.message()};
+  }
+
+  void opened() {
+    if (ended_) {
+      return;
+    }
+    open_ = true;
+    if (const auto handlers = handlers_; handlers->on_open) {
+      handlers->on_open();
+    }
+    send();
+    read();
+  }
+
+  void read() {
+    if (ended_ || reading_) {
+      return;
+    }
+    reading_ = true;
+    with_stream([&](auto& stream) {
+      stream.async_read_some(asio::buffer(chunk_),
+                             [self = shared_from_this()](const error_code& ec, std::size_t got) {
+                               self->on_read(ec, got);
+                             });
+    });
+  }
+
+  void on_read(const error_code& ec, std::size_t got) {
+    reading_ = false;
+    if (ended_) {
+      return;
+    }
+    if (ec) {
+      if (is_end(ec)) {
+        end(std::nullopt);
+      } else if (ec.category() == asio::error::get_ssl_category()) {
+        end(Error{Errc::not_permitted, "TLS was refused: " + ec.message()});
+      } else {
+        end(Error{Errc::io, ec.message()});
+      }
+      return;
+    }
+    buffer_.append(chunk_.data(), got);
+    tell_lines();
+  }
+
+  void tell_lines() {
+    if (ended_) {
+      return;
+    }
+    const auto handlers = handlers_;
+    std::size_t from = 0;
+    while (!ended_ && !held_) {
+      const std::size_t at = buffer_.find('\n', from);
+      if (at == std::string::npos) {
+        break;
+      }
+      const std::string_view line = std::string_view(buffer_).substr(from, at - from);
+      from = at + 1;
+      if (line.size() > kSocketLineMax) {
+        end(too_long());
+        return;
+      }
+      if (handlers->on_line) {
+        handlers->on_line(line);
+      }
+    }
+    buffer_.erase(0, from);
+    if (!ended_ && from > 0 && handlers->on_pause) {
+      handlers->on_pause();
+    }
+    if (ended_ || held_) {
+      return;
+    }
+    if (buffer_.size() > kSocketLineMax) {
+      end(too_long());
+      return;
+    }
+    read();
+  }
+
+  static Error too_long() {
+    return Error{Errc::io, fmt::format("sent a line of more than {} bytes", kSocketLineMax)};
+  }
+
+  void send() {
+    if (ended_ || !open_ || !sending_.empty() || queued_.empty()) {
+      return;
+    }
+    sending_.swap(queued_);
+    with_stream([&](auto& stream) {
+      asio::async_write(
+          stream, asio::buffer(sending_),
+          [self = shared_from_this()](const error_code& ec, std::size_t) {
+            self->sending_.clear();
+            if (self->ended_) {
+              return;
+            }
+            if (ec) {
+              self->end(is_end(ec) ? std::nullopt : std::optional(Error{Errc::io, ec.message()}));
+              return;
+            }
+            if (self->queued_.empty()) {
+              self->tell_sent();
+            }
+            self->send();
+          });
+    });
+  }
+
+  void tell_sent() {
+    if (const auto handlers = handlers_; handlers->on_sent) {
+      handlers->on_sent();
+    }
+  }
+
+  void end_later(Error why) {
+    asio::post(io_, [self = shared_from_this(), why = std::move(why)] { self->end(why); });
+  }
+
+  void end(const std::optional<Error>& why) {
+    if (std::exchange(ended_, true)) {
+      return;
+    }
+    close();
+    const auto handlers = std::exchange(handlers_, nullptr);
+    if (handlers->on_end) {
+      handlers->on_end(why ? std::optional(Error{why->code, shown_ + ": " + why->text}) : why);
+    }
+  }
+
+  void close() {
+    error_code ignored;
+    resolver_.cancel();
+    connecting_.close(ignored);
+    if (stream_) {
+      with_stream([&](auto& stream) { stream.lowest_layer().close(ignored); });
+    }
+  }
+
+  asio::io_context& io_;
+  std::string shown_;
+  std::string host_;
+  TlsContext tls_;
+  std::shared_ptr<Handlers> handlers_;  // held by whoever calls one: it may end the connection
+  asio::ip::tcp::resolver resolver_;
+  asio::ip::tcp::socket connecting_;
+  std::optional<std::variant<Plain, Tls>> stream_;
+  bool open_ = false;
+  bool ended_ = false;
+  bool held_ = false;
+  bool reading_ = false;
+  std::array<char, kReadChunk> chunk_{};
+  std::string buffer_;
+  std::string queued_;
+  std::string sending_;
+};
+
+LineSocket::LineSocket(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LineSocket::~LineSocket() { impl_->stop(); }
+
+std::unique_ptr<LineSocket> LineSocket::connect(asio::io_context& io, const SocketAddress& address,
+                                                TlsContext tls, Handlers handlers) {
+  auto impl = std::make_shared<Impl>(io, address.shown, std::move(tls), std::move(handlers));
+  impl->connect(address);
+  return std::unique_ptr<LineSocket>(new LineSocket(std::move(impl)));
+}
+
+std::unique_ptr<LineSocket> LineSocket::adopt(asio::io_context& io, Plain socket, TlsContext tls,
+                                              Handlers handlers) {
+  auto impl = std::make_shared<Impl>(io, "client", std::move(tls), std::move(handlers));
+  impl->adopt(std::move(socket));
+  return std::unique_ptr<LineSocket>(new LineSocket(std::move(impl)));
+}
+
+void LineSocket::write(std::string_view bytes) { impl_->write(bytes); }
+std::size_t LineSocket::unsent() const { return impl_->unsent(); }
+void LineSocket::hold_reading(bool hold) { impl_->hold_reading(hold); }
+std::string LineSocket::peer_name() const { return impl_->peer_name(); }
+void LineSocket::stop() { impl_->stop(); }
+
+}  // namespace dexlock

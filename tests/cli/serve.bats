@@ -1,0 +1,254 @@
+# The native lock server on sockets: what the commands do with it, what it refuses, how it ends.
+
+bats_require_minimum_version 1.5.0
+load place.bash
+
+setup() {
+  place_setup
+}
+
+teardown() {
+  place_teardown
+}
+
+# serve NAME ARGUMENT...: a lock server beside the test, once it listens.
+serve() {
+  local name=$1
+  shift
+  beside "$name" dex-lock serve --store "$PLACE/store-$name" "$@"
+  eventually listens_or_ended "$name"
+  runs "$name"
+}
+
+listens_or_ended() {
+  grep -q '^dex-lock: listening on' "$PLACE/$1.err" || ! runs "$1"
+}
+
+# configured ENTRY...: the lock servers.
+configured() {
+  mkdir -p "$PLACE/conf"
+  echo "$*" >"$PLACE/conf/lock_servers"
+  export DEXLOCK_CONF=$PLACE/conf
+}
+
+three_sockets() {
+  local name
+  for name in a b c; do
+    serve "$name" --listen "unix:$PLACE/$name.sock"
+  done
+  configured "unix:$PLACE/a.sock" "unix:$PLACE/b.sock" "unix:$PLACE/c.sock"
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# certificate NAME CA [SUBJECT-ALTERNATIVE-NAME]: $PLACE/NAME.pem and .key, signed by CA.
+certificate() {
+  openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$PLACE/$1.key" -out "$PLACE/$1.csr" 2>/dev/null
+  openssl x509 -req -in "$PLACE/$1.csr" -CA "$PLACE/$2.pem" -CAkey "$PLACE/$2.key" -CAcreateserial \
+    -days "${DAYS-2}" -out "$PLACE/$1.pem" -extfile <(echo "subjectAltName=${3-DNS:$1}") 2>/dev/null
+}
+
+authority() {
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -keyout "$PLACE/$1.key" \
+    -out "$PLACE/$1.pem" 2>/dev/null
+}
+
+# shown NAME: what clients show from now on.
+shown() {
+  printf 'tls_certificate %s\ntls_key %s\ntls_authority %s\n' "$PLACE/$1.pem" "$PLACE/$1.key" \
+    "$PLACE/ca.pem" >"$PLACE/conf/options"
+}
+
+@test "three servers on sockets are one lock: got, renewed, refused to others, released" {
+  three_sockets
+  run -0 init-lock --verbose
+  get-lock --owner me job 30
+  get-lock --owner me job 30
+  run -1 get-lock --owner you job 30
+  run -124 dex-lock run --try job -- touch "$PLACE/ran"
+  [ ! -e "$PLACE/ran" ]
+  release-lock --owner me job
+  get-lock --owner you job 30
+}
+
+@test "any one of three may be killed, and comes back with all it knew" {
+  three_sockets
+  run -0 get-lock --owner me --print-token job 30
+  [ "$output" = 1 ]
+  for name in a b c; do
+    kill -KILL "${PID[$name]}"
+    eventually test -s "$PLACE/$name.status"
+    get-lock --owner me job 30
+    run -1 get-lock --owner you job 30
+    serve "$name" --listen "unix:$PLACE/$name.sock" # over what the killed one left
+  done
+  release-lock --owner me job
+  run -0 get-lock --owner you --print-token job 30
+  [ "$output" = 2 ]
+}
+
+@test "SIGTERM ends a server cleanly; its socket is gone, its store can be used without it" {
+  serve a --listen "unix:$PLACE/a.sock"
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me job 30
+  kill -TERM "${PID[a]}"
+  [ "$(status_of a)" -eq 0 ]
+  [ ! -e "$PLACE/a.sock" ]
+  run -1 --separate-stderr get-lock --owner you job 30
+  configured "dir:$PLACE/store-a"
+  run -1 get-lock --owner you job 30
+  release-lock --owner me job
+  get-lock --owner you job 30
+}
+
+@test "a second server on one address is refused and harms nothing; on one store both serve" {
+  serve a --listen "unix:$PLACE/a.sock"
+  run -78 --separate-stderr within 60 dex-lock serve --store "$PLACE/other" --listen "unix:$PLACE/a.sock"
+  [[ $stderr == *"another server answers there"* ]]
+  serve b --listen "unix:$PLACE/b.sock" # reached through another directory: nothing is shared yet
+  beside c dex-lock serve --store "$PLACE/store-a" --listen "unix:$PLACE/c.sock"
+  eventually listens_or_ended c
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me job 30
+  configured "unix:$PLACE/c.sock"
+  run -1 get-lock --owner you job 30
+}
+
+@test "what cannot be served is refused in one line" {
+  refused() {
+    local status=$1
+    shift
+    run "-$status" --separate-stderr within 60 dex-lock serve "$@"
+    [ "${#stderr_lines[@]}" -eq 1 ]
+  }
+  refused 64 --store "$PLACE/s"
+  refused 64 --listen "unix:$PLACE/x"
+  refused 64 --store "$PLACE/s" --listen "$PLACE/x"
+  refused 64 --store "$PLACE/s" --listen tcp://192.0.2.1:7411
+  [[ $stderr == *"--allow-plain-tcp"* ]]
+  refused 64 --store "$PLACE/s" --listen tls://127.0.0.1:7411
+  refused 64 --store "$PLACE/s" --listen "unix:$PLACE/x" --connections 0
+  refused 78 --store "$PLACE/s" --listen tls://127.0.0.1:7411 --tls-certificate /nowhere \
+    --tls-key /nowhere --tls-authority /nowhere
+  refused 78 --store "$PLACE/s" --listen "unix:$PLACE/nowhere/x"
+  echo taken >"$PLACE/file"
+  refused 78 --store "$PLACE/s" --listen "unix:$PLACE/file"
+  [ "$(<"$PLACE/file")" = taken ]
+  refused 78 --store "$PLACE/file" --listen "unix:$PLACE/x"
+}
+
+@test "hostile connections are answered, cut off or held, and nobody else notices" {
+  serve a --listen "unix:$PLACE/a.sock"
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me job 30
+  python3 - "$PLACE/a.sock" <<'END'
+import socket, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect(sys.argv[1])
+    f = s.makefile("rb"); assert f.readline().startswith(b"dex-lock"), "no greeting"
+    return s, f
+s, f = connect()
+s.sendall(b"\n1 nonsense\n\xff\xfe\x00\n7 ping\n")
+lines = [f.readline() for _ in range(4)]
+assert all(b" fault refused" in l for l in lines[:3]), lines
+assert lines[3] == b"7 pong\n", lines
+s, f = connect()
+try:
+    s.sendall(b"1 ping" + b"x" * 100000)
+    assert f.read() == b"", "goes on after an endless line"
+except (BrokenPipeError, ConnectionResetError):
+    pass
+half = [connect() for _ in range(50)]
+for s, _ in half:
+    s.sendall(b"1 pi")
+# Asks and never reads: made to wait, not served on and on.
+s, f = connect()
+s.setblocking(False)
+sent = 0
+try:
+    while sent < 256 << 20:
+        sent += s.send(b"1 ping\n" * 10000)
+except BlockingIOError:
+    pass
+assert sent < 64 << 20, sent
+END
+  get-lock --owner me job 30
+  run -1 get-lock --owner you job 30
+  [ "$(ps -o rss= -p "${PID[a]}")" -lt 300000 ]
+}
+
+@test "more connections than permitted are told so" {
+  serve a --connections 1 --listen "unix:$PLACE/a.sock"
+  beside holder python3 -c '
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.recv(100); print("in", flush=True); time.sleep(3600)' \
+    "$PLACE/a.sock"
+  eventually grep -qx in "$PLACE/holder.out"
+  configured "unix:$PLACE/a.sock"
+  run --separate-stderr within 60 get-lock --owner me job 30
+  [ "$status" -ne 0 ]
+  [[ $stderr == *"too many connections"* ]]
+  kill -KILL "${PID[holder]}"
+  eventually get-lock --owner me job 30
+}
+
+@test "under TLS both sides show certificates, and a wrong one ends with 77 and the reason" {
+  local port
+  authority ca
+  authority stranger-ca
+  certificate server ca IP:127.0.0.1
+  certificate web1 ca
+  certificate intruder stranger-ca
+  DAYS=-1 certificate late ca
+  printf 'web1 web/\n' >"$PLACE/permissions"
+  port=$(free_port)
+  serve a --listen "tls://127.0.0.1:$port" --tls-certificate "$PLACE/server.pem" \
+    --tls-key "$PLACE/server.key" --tls-authority "$PLACE/ca.pem" --permissions "$PLACE/permissions"
+  configured "tls://127.0.0.1:$port"
+  shown web1
+  get-lock --owner me web/job 30
+  run -1 get-lock --owner you web/job 30
+  release-lock --owner me web/job
+
+  run -77 --separate-stderr get-lock --owner me db/job 30
+  [[ $stderr == *"certificate of web1 does not permit the lock db/job"* ]]
+  run -125 --separate-stderr within 60 dex-lock run db/job -- touch "$PLACE/ran"
+  [[ $stderr == *"does not permit the lock db/job"* ]]
+  shown intruder
+  run -77 --separate-stderr get-lock --owner me web/job 30
+  [[ $stderr == *"TLS was refused"* ]]
+  shown late
+  run -77 --separate-stderr get-lock --owner me web/job 30
+  [[ $stderr == *"expired"* ]]
+
+  # A server that is not who it should be.
+  shown web1
+  sed -i "s|^tls_authority .*|tls_authority $PLACE/stranger-ca.pem|" "$PLACE/conf/options"
+  run -77 --separate-stderr get-lock --owner me web/job 30
+  [[ $stderr == *"its certificate is not believed"* ]]
+  shown web1
+  configured "tls://localhost:$port"
+  run -77 --separate-stderr get-lock --owner me web/job 30
+  [[ $stderr == *"its certificate is not believed"* ]]
+  run -125 --separate-stderr dex-lock run --try web/job -- touch "$PLACE/ran"
+  [ ! -e "$PLACE/ran" ]
+}
+
+@test "plain TCP works on this machine alone, and a service manager is told when it is ready" {
+  local port
+  port=$(free_port)
+  beside manager python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("up", flush=True)
+print(s.recv(100).decode(), flush=True); print(s.recv(100).decode(), flush=True)' "$PLACE/notify"
+  eventually grep -qx up "$PLACE/manager.out"
+  NOTIFY_SOCKET=$PLACE/notify serve a --listen "tcp://127.0.0.1:$port"
+  eventually grep -qx READY=1 "$PLACE/manager.out"
+  configured "tcp://127.0.0.1:$port"
+  get-lock --owner me job 30
+  run -1 get-lock --owner you job 30
+  kill -TERM "${PID[a]}"
+  eventually grep -qx STOPPING=1 "$PLACE/manager.out"
+}
