@@ -16,6 +16,7 @@
 #include <string>
 
 #include "dexlock/error.hpp"
+#include "dexlock/sharing.hpp"
 
 namespace dexlock {
 
@@ -23,6 +24,7 @@ struct LeaseOptions {
   std::string name;
   std::chrono::milliseconds timeout{30'000};        // without a majority for that long it is lost
   std::chrono::milliseconds stop_timeout{0};        // then others wait that much longer
+  Sharing sharing;                                  // alone, unless it says otherwise
   std::string command;                              // for people who ask who holds it
   std::optional<std::chrono::milliseconds> wait;    // how long to wait for it; nothing: for ever
   bool try_once = false;                            // do not wait for a live holder at all

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dexlock/error.hpp"
+#include "dexlock/sharing.hpp"
 
 namespace dexlock {
 
@@ -19,6 +20,7 @@ struct OneShotOptions {
   std::chrono::milliseconds timeout{30'000};  // lease: lost without a majority for that long
   std::chrono::milliseconds stop_timeout{0};  // waiters wait that much longer
   std::chrono::milliseconds step{1'000};      // time to the caller's next call
+  Sharing sharing;                            // get-lock: alone, unless it says otherwise
   std::optional<std::string> owner;           // instead of the calling program
   bool new_group = false;                     // init-lock: forget which group the servers were
 };
@@ -37,8 +39,9 @@ struct GetOutcome {
   std::string reason;                // why not, one line
 };
 
-// One try, or one renewal if this owner holds the lock. Errors: bad_argument, bad_config, no_quorum
-// (and what is held can no longer be relied on), io.
+// One try, or one renewal if this owner holds the lock. Errors: bad_argument (also if it holds the
+// lock in another way than it asks for), bad_config, no_quorum (and what is held can no longer be
+// relied on), io.
 [[nodiscard]] Result<GetOutcome> get_lock(const OneShotOptions& options, Remarks& remarks);
 
 // Gives up what this owner holds or may hold. no_quorum: not confirmed by a majority.

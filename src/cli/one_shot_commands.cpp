@@ -9,6 +9,7 @@
 #include "cli/command_line.hpp"
 #include "cli/duration_text.hpp"
 #include "cli/parse.hpp"
+#include "cli/sharing_options.hpp"
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/one_shot.hpp"
@@ -21,6 +22,7 @@ struct Arguments {
   OneShotOptions options;
   bool verbose = false;
   bool print_token = false;
+  SharingOptions sharing;
 };
 
 enum class Takes { name, timeouts, step };
@@ -42,6 +44,7 @@ std::optional<int> read_arguments(CLI::App& app, Takes takes, std::span<const st
   }
   if (takes == Takes::step) {
     app.add_option("STEP", step, "seconds to your next call")->capture_default_str();
+    arguments.sharing.add_to(app);
     app.add_flag("--print-token", arguments.print_token, "print the fencing token when held");
   }
   const auto* owner_option =
@@ -63,7 +66,9 @@ std::optional<int> read_arguments(CLI::App& app, Takes takes, std::span<const st
       read_duration(timeout, kLeaseLimits, "TIMEOUT", arguments.options.timeout) &&
       read_duration(timeout2, kStopLimits, "TIMEOUT2", arguments.options.stop_timeout) &&
       read_duration(step, kStepLimits, "STEP", arguments.options.step);
-  return fine ? std::nullopt : std::optional(static_cast<int>(ExitStatus::usage));
+  const auto sharing = arguments.sharing.read();
+  arguments.options.sharing = sharing.value_or(Sharing{});
+  return fine && sharing ? std::nullopt : std::optional(static_cast<int>(ExitStatus::usage));
 }
 
 void show(const Remarks& remarks, bool verbose, const std::string& said) {

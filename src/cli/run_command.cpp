@@ -21,6 +21,7 @@
 #include "cli/command_line.hpp"
 #include "cli/guarded_process.hpp"
 #include "cli/parse.hpp"
+#include "cli/sharing_options.hpp"
 #include "cli/signal_names.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/lease.hpp"
@@ -69,6 +70,8 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
   try_flag->excludes(wait_option);
   app.add_option("--signal", signal, "first signal of the stop, before KILL")
       ->capture_default_str();
+  SharingOptions sharing;
+  sharing.add_to(app);
   app.add_flag("-v,--verbose", options.verbose, "say what happens");
   app.add_option("NAME", options.lease.name, "lock to hold")->required();
   // Behind `--` all is the command's. Without it, all behind NAME is.
@@ -87,6 +90,11 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
     complain("run: COMMAND is required; see dex-lock run --help");
     return static_cast<int>(ExitStatus::usage);
   }
+  const auto shares = sharing.read();
+  if (!shares) {
+    return static_cast<int>(ExitStatus::usage);
+  }
+  options.lease.sharing = *shares;
   milliseconds wait_limit{};
   const auto number = signal_number(signal);
   if (!number) {

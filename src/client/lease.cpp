@@ -14,6 +14,7 @@
 #include "client/client_context.hpp"
 #include "client/clock.hpp"
 #include "client/closed_text.hpp"
+#include "client/held_text.hpp"
 #include "client/lock_driver.hpp"
 #include "client/quiet_thread.hpp"
 #include "client/who_text.hpp"
@@ -33,15 +34,6 @@ constexpr milliseconds kClaim{10'000};
 constexpr std::size_t kClientIdBytes = 12;
 
 // A process that cannot reach any majority on its first try says so early, but goes on waiting.
-std::string waiting_text(const Busy& busy) {
-  if (busy.record.holders.empty()) {
-    return "closed: " + busy.record.gate.note;
-  }
-  const Holder& holder = busy.record.holders.front();
-  return "held by " + (holder.who.empty() ? holder.client.text : holder.who) + ", token " +
-         std::to_string(holder.token.value);
-}
-
 // The part that lives on the background thread, and what both threads share.
 class HeldLock final : public Lease {
  public:
@@ -144,7 +136,7 @@ class HeldLock final : public Lease {
     driver_.emplace(
         loop_, *cluster_,
         LockDriverOptions{.name = name_,
-                          .claim = {.client = {random_hex(kClientIdBytes)}},
+                          .claim = claim_of({random_hex(kClientIdBytes)}, options_.sharing),
                           .terms = {options_.timeout, options_.stop_timeout, kClaim, kDriftPpm},
                           .who = who_text(who_here(::getpid(), options_.command)),
                           .seen = context_.memory.seen(key_file_name(name_))},
@@ -279,7 +271,7 @@ class HeldLock final : public Lease {
 
   void on_busy(const Busy& busy) {
     remember();
-    last_reason_ = waiting_text(busy);
+    last_reason_ = held_text(busy.record, claim_of({}, options_.sharing));
     if (options_.try_once) {
       settle(fail(Errc::held_by_other, last_reason_));
     } else if (options_.on_wait) {

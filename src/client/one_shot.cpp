@@ -6,6 +6,7 @@
 
 #include "client/clock.hpp"
 #include "client/closed_text.hpp"
+#include "client/held_text.hpp"
 #include "client/one_shot_call.hpp"
 #include "client/who_text.hpp"
 #include "lock/lock_name.hpp"
@@ -58,13 +59,8 @@ Result<Prepared> prepare(const OneShotOptions& options, milliseconds turn_limit)
 
 std::string who(const OwnerIdentity& owner) { return who_text(who_here(owner.pid, owner.command)); }
 
-std::string busy_text(const Busy& busy) {
-  if (busy.record.holders.empty()) {
-    return "the lock is closed: " + busy.record.gate.note;
-  }
-  const Holder& holder = busy.record.holders.front();
-  std::string text = "held by " + (holder.who.empty() ? holder.client.text : holder.who) +
-                     " with token " + std::to_string(holder.token.value);
+std::string busy_text(const Busy& busy, const Claim& claim) {
+  std::string text = held_text(busy.record, claim);
   if (busy.takeover) {
     text += "; if it is dead, free in " + std::to_string(in_ms(*busy.takeover).count()) + " ms";
   }
@@ -122,7 +118,10 @@ class GetCall {
       prepared_.saved.group = group;
       holding = false;
     }
-    const Claim claim{.client = prepared_.saved.client};
+    if (holding && holds_otherwise()) {
+      return;
+    }
+    const Claim claim = claim_of(prepared_.saved.client, options_.sharing);
     const Terms terms{options_.timeout, options_.stop_timeout, kClaim, kDriftPpm};
     LockDriver& driver = call_.drive(claim, terms, who(prepared_.owner), prepared_.state);
     driver.resume(prepared_.saved);
@@ -133,12 +132,28 @@ class GetCall {
     }
   }
 
+  // Success would tell the caller that it holds what it asked for.
+  bool holds_otherwise() {
+    const Saved& saved = prepared_.saved;
+    if (!saved.record || saved.record->find(saved.token) == nullptr) {
+      return false;
+    }
+    const Sharing held = sharing_of(*saved.record, saved.token);
+    if (held == options_.sharing) {
+      return false;
+    }
+    call_.fail_with(Error{Errc::bad_argument, "this owner holds the lock " + sharing_text(held) +
+                                                  ", not " + sharing_text(options_.sharing) +
+                                                  "; release it first"});
+    return true;
+  }
+
   void on_event(const Event& event) {
     if (std::holds_alternative<Granted>(event) || std::holds_alternative<Renewed>(event)) {
       fresh_ = true;
       call_.finish();
     } else if (const auto* busy = std::get_if<Busy>(&event)) {
-      reason_ = busy_text(*busy);
+      reason_ = busy_text(*busy, claim_of({}, options_.sharing));
       call_.finish();
     } else if (const auto* closed = std::get_if<Closed>(&event)) {
       reason_ = closed_text(*closed);

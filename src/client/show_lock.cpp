@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "client/clock.hpp"
+#include "client/held_text.hpp"
 #include "client/home_directory.hpp"
 #include "client/one_shot_call.hpp"
 #include "client/who_text.hpp"
@@ -20,10 +21,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kShowLimit{10'000};
 constexpr milliseconds kTurnLimit{2'000};
 
-std::string holder_line(const Holder& holder, const State& state) {
+std::string holder_line(const Holder& holder, const Record& record, const State& state) {
   const auto beat = state.beats.find(holder.token);
   return "    token " + std::to_string(holder.token.value) + ", " +
-         (holder.who.empty() ? holder.client.text : holder.who) + ", timeout " +
+         (holder.who.empty() ? holder.client.text : holder.who) + ", " +
+         sharing_text(sharing_of(record, holder.token)) + ", timeout " +
          std::to_string(holder.terms.lease.count()) + " ms + " +
          std::to_string(holder.terms.stop.count()) + " ms, heartbeat " +
          (beat == state.beats.end() ? "none yet" : std::to_string(beat->second)) + '\n';
@@ -35,7 +37,7 @@ std::string state_text(const State& state) {
   text += ", last token " + std::to_string(record.count) + ", ballot " +
           ballot_text(state.accepted) + '\n';
   for (const Holder& holder : record.holders) {
-    text += holder_line(holder, state);
+    text += holder_line(holder, record, state);
   }
   if (record.last) {
     text += "    before: token " + std::to_string(record.last->token.value) + ", " +
