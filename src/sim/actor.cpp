@@ -264,7 +264,7 @@ void Actor::hear(const Arrived& arrived) {
 }
 
 void Actor::hear_as(std::size_t server, AttemptId attempt, const Reply& reply, Instant now) {
-  proposals_.on_heard(attempt, reply);
+  proposals_.on_heard(server, attempt, reply);
   SessionOutput output = session_->on_reply(
       server, attempt, around_.planted(Plant::claim_never_claimed) ? as_unclaimed(reply) : reply,
       now);

@@ -1,5 +1,6 @@
 #include "sim/proposal_watch.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace dexlock::sim {
@@ -25,19 +26,34 @@ void ProposalWatch::on_value(const Accept& accept) {
     return;
   }
   const bool prepared = prepared_ballot_ == accept.ballot;
-  const Record base = prepared ? record_of(best_promise_) : sticky_bases_[accept.ballot];
-  if (accept.next) {
-    sticky_bases_.insert_or_assign(*accept.next, accept.value);
-  }
+  const Record base = prepared ? record_of(best_promise_) : sticky_base(accept.ballot);
   proposed_ = accept.ballot;
   operation_ = linearizable_.on_proposed(base, accept.value);
 }
 
-void ProposalWatch::on_heard(AttemptId attempt, const Reply& reply) {
+Record ProposalWatch::sticky_base(const Ballot& ballot) const {
+  const auto at = sticky_bases_.find(ballot);
+  if (at == sticky_bases_.end()) {
+    return Record{};
+  }
+  Record most;
+  std::size_t servers = 0;
+  for (const auto& [_, record] : at->second) {
+    const auto same = static_cast<std::size_t>(std::ranges::count_if(
+        at->second, [&](const auto& other) { return other.second == record; }));
+    if (same > servers) {
+      servers = same;
+      most = record;
+    }
+  }
+  return most;
+}
+
+void ProposalWatch::on_heard(std::size_t server, AttemptId attempt, const Reply& reply) {
   const auto* answer = std::get_if<Answer>(&reply);
   if (answer != nullptr && answer->state.promised.round == answer->state.accepted.round + 1) {
-    // Who handed the lock over may have left this ballot to its heir.
-    sticky_bases_.try_emplace(answer->state.promised, record_of(answer->state));
+    // It follows the value: the client's own, or one of somebody who left this ballot to its heir.
+    sticky_bases_[answer->state.promised].insert_or_assign(server, record_of(answer->state));
   }
   if (answer != nullptr && attempt == prepared_ && answer->verdict == Verdict::promise &&
       answer->state.accepted >= best_promise_.accepted) {

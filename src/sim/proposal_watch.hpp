@@ -23,7 +23,7 @@ class ProposalWatch {
   static constexpr AttemptId kFirstSideAttempt = 0x40000000;
 
   void on_sent(const Request& request, AttemptId attempt, Nanoseconds now);
-  void on_heard(AttemptId attempt, const Reply& reply);
+  void on_heard(std::size_t server, AttemptId attempt, const Reply& reply);
 
   // The process knows that what it proposed at `ballot` is chosen.
   void on_known(const Ballot& ballot, Nanoseconds now);
@@ -33,6 +33,7 @@ class ProposalWatch {
 
  private:
   void on_value(const Accept& accept);
+  [[nodiscard]] Record sticky_base(const Ballot& ballot) const;
 
   RegisterJudge& registers_;
   LinearizableJudge& linearizable_;
@@ -40,7 +41,10 @@ class ProposalWatch {
   AttemptId prepared_ = 0;
   std::optional<Ballot> prepared_ballot_;
   State best_promise_;
-  std::map<Ballot, Record> sticky_bases_;  // of earlier processes too: the promise can be saved
+  // What each server showed together with its promise for a ballot that follows its value. Of
+  // earlier processes, too: the promise can be saved. Two values may lead to one ballot, the
+  // client's own and one that hands over to it; a majority shows at most one of them.
+  std::map<Ballot, std::map<std::size_t, Record>> sticky_bases_;
   Ballot proposed_;
   std::optional<std::size_t> operation_;  // the proposal under way, for the judge
 };
