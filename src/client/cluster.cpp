@@ -102,6 +102,12 @@ bool Cluster::has_files_store() const {
   });
 }
 
+bool Cluster::is_local() const {
+  return std::ranges::all_of(options_.config.servers, [](const ServerEntry& entry) {
+    return entry.kind == ServerEntry::Kind::dir;
+  });
+}
+
 bool Cluster::settled() const {
   return std::ranges::all_of(seats_, [](const Seat& seat) {
     return (seat.connected || seat.down) && seat.group_steps == 0;

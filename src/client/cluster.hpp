@@ -63,6 +63,7 @@ class Cluster {
   [[nodiscard]] ServerView view(std::size_t server) const;
   // True where the number of holders of one lock is bounded by the length of a file name.
   [[nodiscard]] bool has_files_store() const;
+  [[nodiscard]] bool is_local() const;  // stores in this process alone
   // Everything has answered or failed at least once, and no step of forming is under way.
   [[nodiscard]] bool settled() const;
 

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -30,7 +31,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kClaim{10'000};
 constexpr std::size_t kClientIdBytes = 12;
 
 // A process that cannot reach any majority on its first try says so early, but goes on waiting.
@@ -137,7 +137,8 @@ class HeldLock final : public Lease {
         loop_, *cluster_,
         LockDriverOptions{.name = name_,
                           .claim = claim_of({random_hex(kClientIdBytes)}, options_.sharing),
-                          .terms = {options_.timeout, options_.stop_timeout, kClaim, kDriftPpm},
+                          .terms = {options_.timeout, options_.stop_timeout,
+                                    claim_lease(options_.timeout), kDriftPpm},
                           .who = who_text(who_here(::getpid(), options_.command)),
                           .seen = context_.memory.seen(key_file_name(name_))},
         LockDriver::Handlers{.on_event = [this](const Event& event) { on_event(event); },
@@ -181,9 +182,10 @@ class HeldLock final : public Lease {
     if (const auto* granted = std::get_if<Granted>(&event)) {
       on_granted(*granted);
     } else if (std::holds_alternative<Renewed>(event)) {
-      const std::scoped_lock lock(mutex_);
-      start_ = driver_->session().belief()->start();
-      lease_ = driver_->session().belief()->lease();
+      note_belief();
+      if (!taken_ && !given_up_) {
+        take_over();
+      }
     } else if (const auto* lost = std::get_if<Lost>(&event)) {
       on_lost(lost->why);
     } else if (const auto* busy = std::get_if<Busy>(&event)) {
@@ -208,15 +210,28 @@ class HeldLock final : public Lease {
       driver_->release();
       return;
     }
-    taken_ = true;
     {
       const std::scoped_lock lock(mutex_);
       token_ = granted.token;
-      start_ = driver_->session().belief()->start();
-      lease_ = driver_->session().belief()->lease();
     }
-    settle({});
+    // A lock that was handed over has a short lease, too short for those who need time to stop,
+    // until the renewal is confirmed that is on its way.
+    if (driver_->session().belief()->lease() >= options_.timeout) {
+      take_over();
+    }
     schedule_renewal();
+  }
+
+  void take_over() {
+    taken_ = true;
+    note_belief();
+    settle({});
+  }
+
+  void note_belief() {
+    const std::scoped_lock lock(mutex_);
+    start_ = driver_->session().belief()->start();
+    lease_ = driver_->session().belief()->lease();
   }
 
   void schedule_renewal() {

@@ -14,8 +14,9 @@ namespace {
 
 std::uint64_t draw() { return std::stoull(random_hex(8), nullptr, 16); }
 
-// A waiter on local stores only may look often: a look is a memory read.
+// A waiter on local stores only may look often: a look is a memory read. Elsewhere it is a message.
 constexpr std::chrono::milliseconds kLocalPoll{20};
+constexpr std::chrono::milliseconds kRemotePoll{100};
 
 SessionSetup setup_for(const Cluster& cluster, const LockDriverOptions& options) {
   INVARIANT(cluster.group().has_value());
@@ -37,7 +38,8 @@ SessionSetup setup_for(const Cluster& cluster, const LockDriverOptions& options)
   if (cluster.has_files_store()) {
     setup.holders_max = kFilesHoldersMax;
   } else {
-    setup.poll_max = kLocalPoll;
+    setup.queues = true;
+    setup.poll_max = cluster.is_local() ? kLocalPoll : kRemotePoll;
   }
   return setup;
 }

@@ -9,6 +9,7 @@
 #include "client/held_text.hpp"
 #include "client/one_shot_call.hpp"
 #include "client/who_text.hpp"
+#include "lease/timing.hpp"
 #include "lock/lock_name.hpp"
 #include "store/machine.hpp"
 #include "store/shell_acceptor.hpp"
@@ -22,7 +23,6 @@ constexpr milliseconds kShortestCall{5'000};
 constexpr milliseconds kInitLimit{20'000};
 constexpr milliseconds kTidyLimit{1'000};
 constexpr milliseconds kAnswerTime{20};  // from the end of a call's patience to its exit status
-constexpr milliseconds kClaim{10'000};   // lease of a hand-over that is not claimed yet
 
 milliseconds in_ms(Nanoseconds span) { return std::chrono::duration_cast<milliseconds>(span); }
 
@@ -122,7 +122,8 @@ class GetCall {
       return;
     }
     const Claim claim = claim_of(prepared_.saved.client, options_.sharing);
-    const Terms terms{options_.timeout, options_.stop_timeout, kClaim, kDriftPpm};
+    const Terms terms{options_.timeout, options_.stop_timeout, claim_lease(options_.timeout),
+                      kDriftPpm};
     LockDriver& driver = call_.drive(claim, terms, who(prepared_.owner), prepared_.state);
     driver.resume(prepared_.saved);
     if (holding && driver.session().holds(now())) {

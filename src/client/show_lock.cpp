@@ -39,6 +39,13 @@ std::string state_text(const State& state) {
   for (const Holder& holder : record.holders) {
     text += holder_line(holder, record, state);
   }
+  if (!state.tickets.empty()) {
+    text += "    waiting: " + std::to_string(state.tickets.size()) + '\n';
+    for (const Ticket& ticket : state.tickets) {
+      text += "      " + std::to_string(ticket.number) + ' ' +
+              (ticket.who.empty() ? ticket.claim.client.text : ticket.who) + '\n';
+    }
+  }
   if (record.last) {
     text += "    before: token " + std::to_string(record.last->token.value) + ", " +
             (record.last->who.empty() ? record.last->client.text : record.last->who) +

@@ -27,7 +27,23 @@ void QueueView::saw(std::size_t server, const std::vector<Ticket>& tickets, Inst
   });
 }
 
-bool QueueView::is_left_behind(const Seen& seen, Instant now) {
+void QueueView::granted(const ClientId& client, std::uint32_t refresh) {
+  constexpr std::size_t kClientsMax = 256;  // forgetting one costs a turn, never safety
+  if (granted_.size() >= kClientsMax && !granted_.contains(client)) {
+    std::erase_if(granted_, [&](const auto& one) { return !seen_.contains(one.first); });
+    if (granted_.size() >= kClientsMax) {
+      granted_.clear();
+    }
+  }
+  std::uint32_t& known = granted_[client];
+  known = std::max(known, refresh);
+}
+
+bool QueueView::is_left_behind(const Seen& seen, Instant now) const {
+  const auto granted = granted_.find(seen.ticket.claim.client);
+  if (granted != granted_.end() && seen.ticket.refresh <= granted->second) {
+    return true;
+  }
   return elapsed_for_observer(seen.since, now) >= seen.ticket.ttl;
 }
 

@@ -22,10 +22,14 @@ class QueueView {
   // Server `server` showed `tickets`, received at `now`.
   void saw(std::size_t server, const std::vector<Ticket>& tickets, Instant now);
 
+  // A record shows a grant to `client` by its ticket with this refresh number: that ticket is used
+  // up, whatever servers that have not heard of it still show.
+  void granted(const ClientId& client, std::uint32_t refresh);
+
   // Those who wait, senior first.
   [[nodiscard]] std::vector<Ticket> waiting(Instant now) const;
 
-  // Tickets that were left behind.
+  // Tickets that were left behind, or are used up.
   [[nodiscard]] std::vector<Ticket> left_behind(Instant now) const;
 
   // A new ticket's number must be greater [Lamport 1974].
@@ -37,10 +41,11 @@ class QueueView {
     Instant since;  // received then, and never seen renewed since
   };
 
-  [[nodiscard]] static bool is_left_behind(const Seen& seen, Instant now);
+  [[nodiscard]] bool is_left_behind(const Seen& seen, Instant now) const;
 
   std::vector<std::vector<Ticket>> lists_;  // by server
   std::map<ClientId, Seen> seen_;
+  std::map<ClientId, std::uint32_t> granted_;  // the refresh numbers, of the latest clients
   std::uint32_t highest_number_ = 0;
 };
 

@@ -17,6 +17,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -61,6 +62,14 @@ inline constexpr std::int64_t kMillion = 1'000'000;
 // Renewals go out this often: four of them may be lost within one lease.
 [[nodiscard]] constexpr Nanoseconds renewal_period(const Terms& terms) {
   return Nanoseconds(terms.lease) / 5;
+}
+
+// Tc: the lease that a lock has which was handed over to somebody who has not renewed it yet. A
+// dead heir costs that long; a slow one must have time to hear of it.
+[[nodiscard]] constexpr std::chrono::milliseconds claim_lease(std::chrono::milliseconds lease) {
+  constexpr std::chrono::milliseconds kShortest{1'000};
+  constexpr std::chrono::milliseconds kLongest{3'000};
+  return std::clamp(lease, kShortest, kLongest);
 }
 
 // How often a waiter asks where the server cannot push.

@@ -186,6 +186,14 @@ Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
   return change;
 }
 
+Change acquire_unless_waited_for(const Record& base, const AcquireSpec& spec,
+                                 const std::vector<Ticket>& waiting) {
+  const bool joins = !base.is_free() && base.find(spec.claim.client) == nullptr;
+  const bool waited_for = std::ranges::any_of(
+      waiting, [&](const Ticket& ticket) { return !compatible(base, ticket.claim); });
+  return joins && waited_for ? decline(Declined::held) : acquire(base, spec);
+}
+
 Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec,
              const std::vector<Ticket>& waiting) {
   if (base.version > kRecordVersion) {

@@ -67,6 +67,11 @@ struct ReleaseSpec {
 [[nodiscard]] Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
                                      const std::vector<Ticket>& waiting);
 
+// As acquire(), but joins no holders (Mode::shared, Mode::semaphore) for whose leaving one of
+// `waiting` waits: else new ones could come for ever.
+[[nodiscard]] Change acquire_unless_waited_for(const Record& base, const AcquireSpec& spec,
+                                               const std::vector<Ticket>& waiting);
+
 // Removes `victim` as expired, then grants as acquire_in_turn() does, as far as that is possible
 // beside the others.
 [[nodiscard]] Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec,

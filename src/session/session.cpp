@@ -287,6 +287,11 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
     at = at->second.empty() ? observers_.erase(at) : std::next(at);
   }
   if (setup_.queues) {
+    for (const Holder& holder : record.holders) {
+      if (holder.ticket) {
+        queue_.granted(holder.client, *holder.ticket);
+      }
+    }
     queue_.saw(server, state.tickets, now);
   }
   if (!known || state.accepted >= known->accepted) {

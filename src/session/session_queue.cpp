@@ -132,12 +132,15 @@ std::vector<Ticket> Session::others_waiting(Instant now) const {
 }
 
 // One that does not wait takes a free lock at once, whoever waits: it has no time for a place in
-// line.
+// line. But it joins no holders while somebody waits for them to leave.
 ChangeFunction Session::acquire_change(Instant now) const {
-  return [spec = spec(), in_line = in_line(), gone = queue_.left_behind(now)](
-             const Record& base, const std::vector<Ticket>& queue) {
-    return in_line ? acquire_in_turn(base, spec, without(queue, gone))
-                   : dexlock::acquire(base, spec);
+  return [spec = spec(), in_line = in_line(), queues = setup_.queues,
+          gone = queue_.left_behind(now)](const Record& base, const std::vector<Ticket>& queue) {
+    if (in_line) {
+      return acquire_in_turn(base, spec, without(queue, gone));
+    }
+    return queues ? acquire_unless_waited_for(base, spec, without(queue, gone))
+                  : dexlock::acquire(base, spec);
   };
 }
 

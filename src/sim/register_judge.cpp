@@ -128,7 +128,9 @@ void RegisterJudge::on_granted(const ClientId& client, FencingToken token, Nanos
 
 void RegisterJudge::on_released(const ClientId& client, Nanoseconds now) {
   const Record* latest = latest_chosen();
-  if (latest != nullptr && latest->find(client) != nullptr) {
+  const Holder* listed = latest != nullptr ? latest->find(client) : nullptr;
+  // A ticket that outlived its client's wish may make it an heir once more, meanwhile or later.
+  if (listed != nullptr && !listed->ticket) {
     findings_.add(now, "releases",
                   client.text + " was told that it has released, and is still listed: " +
                       record_text(*latest));

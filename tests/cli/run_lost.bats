@@ -12,7 +12,10 @@ setup() {
   write_script deaf <<'END'
 uptime_ms() { read -r up rest </proc/uptime; echo "${up%.*}${up#*.}0"; }
 trap 'echo "asked $(uptime_ms)" >>asked' TERM
-if [ $# -eq 0 ]; then deaf child & fi
+if [ $# -eq 0 ]; then
+  echo $$ >leader
+  deaf child &
+fi
 echo $$ >>pids
 while :; do
   uptime_ms >>"ticks.${1:-parent}"
@@ -34,7 +37,7 @@ nobody_is_left() {
   while read -r pid; do
     run ! kill -0 "$pid"
   done <pids
-  run ! kill -0 -- "-$(head -1 pids)"
+  run ! kill -0 -- "-$(<leader)"
 }
 
 @test "a command that ignores TERM is asked, then killed before the lease ends: 121" {
@@ -71,6 +74,7 @@ nobody_is_left() {
   write_script obedient <<'END'
 trap 'echo bye >said; exit 0' TERM
 echo $$ >pids
+echo $$ >leader
 echo running
 while :; do sleep 0.02; done
 END
@@ -112,7 +116,7 @@ END
   beside holder dex-lock run --timeout=3 x -- deaf
   eventually ticking
   freeze_store "$DEXLOCK_STATE/store"
-  kill -TSTP -- "-$(head -1 pids)"
+  kill -TSTP -- "-$(<leader)"
   # run stops with its command, as shells expect; going on it finds the lease at its end.
   eventually is_stopped "${PID[holder]}"
   over=$(($(now_ms) + 3100))

@@ -129,7 +129,7 @@ END
     beside "w$i" dex-lock run x -- work
   done
   for i in {1..8}; do
-    [ "$(status_of "w$i")" -eq 0 ]
+    [ "$(status_of "w$i")" -eq 0 ] || { cat "w$i.err"; status_of "w$i"; false; }
   done
   judge journal
   [ "$(grep -c start journal)" -eq 8 ]

@@ -229,5 +229,29 @@ TEST_F(SessionQueueTest, AWaiterThatComesLaterDoesNotOvertake) {
   EXPECT_TRUE(cluster.holds(b));
 }
 
+// Readers that come and go must not keep a writer out for ever.
+TEST_F(SessionQueueTest, NobodyJoinsThoseForWhomSomebodyWaits) {
+  const auto reader = [&](const std::string& name) {
+    const std::size_t client = cluster.add(name, seconds(10), {.mode = Mode::shared});
+    cluster.client(client).setup.queues = true;
+    cluster.start(client);
+    cluster.acquire(client, Patience::once);
+    cluster.run_for(Nanoseconds(0));
+    return client;
+  };
+  const auto first = reader("first");
+  EXPECT_TRUE(cluster.holds(first));
+  const auto second = reader("second");
+  EXPECT_TRUE(cluster.holds(second));
+  const auto writer = waiter("writer");
+  cluster.run_for(milliseconds(100));
+  const auto late = reader("late");
+  EXPECT_FALSE(cluster.holds(late));
+  cluster.release(first);
+  cluster.release(second);
+  cluster.run_for(seconds(1));
+  EXPECT_TRUE(cluster.holds(writer));
+}
+
 }  // namespace
 }  // namespace dexlock

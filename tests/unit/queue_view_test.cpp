@@ -1,0 +1,71 @@
+#include "lease/queue_view.hpp"
+
+#include <gtest/gtest.h>
+
+namespace dexlock {
+namespace {
+
+using std::chrono::milliseconds;
+
+Ticket ticket(const std::string& client, std::uint32_t number, std::uint32_t refresh) {
+  return Ticket{.number = number,
+                .claim = {.client = {client}},
+                .terms = {},
+                .refresh = refresh,
+                .ttl = milliseconds(1000),
+                .who = ""};
+}
+
+std::string waiting(const QueueView& view, Instant now) {
+  std::string text;
+  for (const Ticket& one : view.waiting(now)) {
+    text += one.claim.client.text;
+  }
+  return text;
+}
+
+TEST(QueueView, ShowsWhoWaitsOnAnyServerSeniorFirst) {
+  QueueView view(2);
+  view.saw(0, {ticket("b", 2, 5)}, {});
+  view.saw(1, {ticket("a", 1, 5), ticket("b", 2, 4)}, {});
+  EXPECT_EQ(waiting(view, {}), "ab");
+  EXPECT_EQ(view.highest_number(), 2U);
+  view.saw(1, {}, {});
+  EXPECT_EQ(waiting(view, {}), "b");
+}
+
+TEST(QueueView, WhoHasNotRenewedForTheLifeOfItsTicketIsLeftBehind) {
+  QueueView view(1);
+  view.saw(0, {ticket("a", 1, 5)}, {});
+  const Instant later{milliseconds(2000), milliseconds(2000)};
+  EXPECT_EQ(waiting(view, later), "");
+  EXPECT_EQ(view.left_behind(later).size(), 1U);
+  view.saw(0, {ticket("a", 1, 6)}, later);
+  EXPECT_EQ(waiting(view, later), "a");
+}
+
+// A server that is dark shows for ever what it showed last.
+TEST(QueueView, ATicketThatWasGrantedIsUsedUpUntilItIsRenewed) {
+  QueueView view(2);
+  view.saw(0, {ticket("a", 1, 5)}, {});
+  view.granted({"a"}, 5);
+  EXPECT_EQ(waiting(view, {}), "");
+  EXPECT_EQ(view.left_behind({}).size(), 1U);
+  EXPECT_TRUE(without({ticket("a", 1, 5)}, view.left_behind({})).empty());
+  EXPECT_EQ(without({ticket("a", 2, 6)}, view.left_behind({})).size(), 1U);
+  view.saw(1, {ticket("a", 2, 6)}, {});
+  EXPECT_EQ(waiting(view, {}), "a");
+}
+
+TEST(QueueView, AnOlderGrantUsesUpNothingNewer) {
+  QueueView view(1);
+  view.granted({"a"}, 7);
+  view.granted({"a"}, 5);
+  view.saw(0, {ticket("a", 1, 6)}, {});
+  EXPECT_EQ(waiting(view, {}), "");
+  view.saw(0, {ticket("a", 1, 8)}, {});
+  EXPECT_EQ(waiting(view, {}), "a");
+}
+
+}  // namespace
+}  // namespace dexlock
