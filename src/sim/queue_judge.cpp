@@ -1,23 +1,30 @@
 #include "sim/queue_judge.hpp"
 
+#include <algorithm>
+
 #include "lock/quorum.hpp"
 
 namespace dexlock::sim {
 
 void QueueJudge::on_posted(std::size_t server, const Ticket& ticket, bool remove, Nanoseconds now) {
   const ClientId& client = ticket.claim.client;
+  const auto [at, fresh] = waiters_.try_emplace(client);
+  Waiter& waiter = at->second;
   if (remove) {
     // It waits no longer; but a decision made before may still grant it the lock, by this ticket.
-    if (const auto at = waiters_.find(client); at != waiters_.end()) {
-      at->second.gone = true;
+    waiter.gone = true;
+    if (fresh || ticket.refresh > waiter.ticket.refresh) {
+      waiter.ticket = ticket;
     }
     return;
   }
-  const auto [at, fresh] = waiters_.try_emplace(client);
-  Waiter& waiter = at->second;
+  if (waiter.gone && ticket.refresh <= waiter.ticket.refresh) {
+    return;  // it arrives behind its own removal
+  }
   if (fresh || waiter.gone || waiter.ticket.number != ticket.number) {
     waiter = Waiter{.ticket = ticket, .servers = {}, .complete = {}, .gone = false};
   }
+  waiter.ticket.refresh = std::max(waiter.ticket.refresh, ticket.refresh);
   waiter.servers.insert(server);
   if (waiter.servers.size() == majority(servers_)) {
     waiter.complete = now;
