@@ -80,7 +80,7 @@ std::optional<ProposerId> hand_over(Record& next, const std::vector<Ticket>& cho
   std::optional<ProposerId> only;
   for (const Ticket& heir : chosen) {
     const AcquireSpec as{.claim = heir.claim,
-                         .op = {heir.claim.client.text},
+                         .op = inherited_op(heir),
                          .epoch = epoch,
                          .terms = heir.terms,
                          .who = heir.who,
@@ -100,6 +100,16 @@ std::optional<ProposerId> hand_over(Record& next, const std::vector<Ticket>& cho
 }
 
 }  // namespace
+
+OpId inherited_op(const Ticket& ticket) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr std::size_t kRefreshDigits = 8;
+  std::string text = ticket.claim.client.text.substr(0, kIdBytesMax - kRefreshDigits);
+  for (std::size_t digit = kRefreshDigits; digit-- > 0;) {
+    text += kDigits[(ticket.refresh >> (4 * digit)) & 15U];
+  }
+  return OpId{text};
+}
 
 Change acquire(const Record& base, const AcquireSpec& spec) {
   if (base.version > kRecordVersion) {

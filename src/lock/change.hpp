@@ -54,6 +54,11 @@ struct ReleaseSpec {
   std::size_t holders_max = kHoldersMax;
 };
 
+// The operation that a grant by this very ticket is known by. It names the refresh that the lease
+// will count from: of two values that hand one token to one client, of which one may never be
+// chosen, what was seen of the one must not count against the other, whose lease begins later.
+[[nodiscard]] OpId inherited_op(const Ticket& ticket);
+
 // Removes the client's entries and hands over to the heirs among `waiting`.
 [[nodiscard]] Change release(const Record& base, const ReleaseSpec& spec);
 

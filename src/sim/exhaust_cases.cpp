@@ -75,6 +75,10 @@ Ticket ticket_of(char name) {
                 .who = ""};
 }
 
+GrantId inherited(std::uint64_t token, char name) {
+  return GrantId{FencingToken{token}, inherited_op(ticket_of(name))};
+}
+
 ExhaustCase of_register(std::string name, CaseSet set, std::string what, RegisterCase setup) {
   return {std::move(name), set, std::move(what),
           [setup](Mistake mistake) { return std::make_unique<RegisterSpace>(setup, mistake); }};
@@ -176,15 +180,15 @@ void add_evictions(std::vector<ExhaustCase>& cases) {
 void add_hand_over(std::vector<ExhaustCase>& cases) {
   RegisterCase setup{.before = held_by("h", Mode::exclusive, true),
                      .stands_on = 3,
-                     .victim = grant(2, "w"),
-                     .heir = grant(2, "w")};
+                     .victim = inherited(2, 'w'),
+                     .heir = inherited(2, 'w')};
   ClientPlan giver = holding(client('h', {{Task::hand_over}}), 1, 0);
   giver.proposer = kFirst;
   giver.sticky = Sticky{{1, 2, kFirst, 0}, setup.before->value};
   giver.waiting = {ticket_of('w')};
   ClientPlan heir = client('w', {{Task::confirm}});
   heir.heartbeats = 1;
-  setup.clients = {giver, evictor('e', grant(2, "w"), {{Task::evict}}), heir};
+  setup.clients = {giver, evictor('e', inherited(2, 'w'), {{Task::evict}}), heir};
   cases.push_back(of_register("hand-over", CaseSet::ci,
                               "a release hands over; the heir learns it, or is evicted", setup));
   setup.clients[2].script = {{Task::release}};

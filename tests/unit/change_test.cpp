@@ -184,6 +184,23 @@ TEST(Release, HandsOverToTheSeniorWaiterNamingItsRefresh) {
   EXPECT_EQ(next.holders[0].terms, ticket(3, "b").terms);
 }
 
+// The lease counts from the refresh: an observation of the one must not serve to evict the other.
+TEST(Release, HandOversByDifferentRefreshesAreDifferentGrants) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  Ticket early = ticket(3, "b");
+  Ticket late = early;
+  ++late.refresh;
+  const auto grant_by = [&](const Ticket& one) {
+    const Record next = after(release(held, gives_up("a", {one})));
+    return GrantId{next.holders.at(0).token, next.holders.at(0).op};
+  };
+  EXPECT_EQ(grant_by(early), grant_by(early));
+  EXPECT_EQ(grant_by(early).token, grant_by(late).token);
+  EXPECT_NE(grant_by(early).op, grant_by(late).op);
+  late.claim.client = {std::string(kIdBytesMax, 'x')};
+  EXPECT_EQ(grant_by(late).op.text.size(), kIdBytesMax);
+}
+
 TEST(Release, HandsOverToAllReadersInFrontOfTheNextWriter) {
   const Record held = after(acquire(Record{}, wants("a", "op1")));
   const Record next =
