@@ -207,7 +207,6 @@ void prepare_for(Plant plant, Mix& mix) {
       mix.tear_record = 500'000;
       break;
     case Plant::claim_never_claimed:
-    case Plant::inherited_from_learning:
       need_slow_messages(mix);
       need_silent_holders(mix);
       need_queue(mix);
