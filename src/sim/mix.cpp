@@ -86,12 +86,16 @@ void draw_hosts(Mix& mix, Random& random) {
       mix.clocks == ClockFaults::suspend ? every(random, mix.lease) : Nanoseconds(0);
 }
 
-void calm_down(Mix& mix) {
-  mix.calm = true;
+void without_faults(Mix& mix) {
   mix.slow_message = mix.lose_request = mix.lose_reply = mix.repeat = 0;
   mix.write_error = mix.crash_in_write = mix.kill_in_output = mix.lose_file = mix.tear_file = 0;
   mix.cut_every = mix.machine_crash_every = mix.process_restart_every = mix.full_every =
       mix.kill_every = mix.pause_every = mix.reboot_every = mix.suspend_every = Nanoseconds(0);
+}
+
+void calm_down(Mix& mix) {
+  mix.calm = true;
+  without_faults(mix);
 }
 
 void need_server_crashes(Mix& mix) {
@@ -119,6 +123,43 @@ void need_queue(Mix& mix) {
   mix.clients = 5;
   mix.stop = milliseconds(0);
   mix.patience_max = seconds(100'000);
+}
+
+// Heirs that hear late of their lock, because they were paused, and then are heard of no more for
+// as long as an observation takes, because they are cut off.
+void need_late_heirs(Mix& mix) {
+  without_faults(mix);
+  need_queue(mix);
+  mix.clients = 2;
+  mix.lease_times_max = 1;
+  mix.work_to_the_limit = true;
+  mix.pause_every = Nanoseconds(mix.lease) / 4;
+  mix.pause_max = Nanoseconds(mix.lease) / 3;
+  mix.work_through_pause = 1'000'000;
+  mix.cut_every = Nanoseconds(mix.lease) / 4;
+  mix.cut_max = Nanoseconds(mix.lease);
+  mix.poll_max = Nanoseconds(mix.lease) / 20;
+  mix.hold_max = Nanoseconds(mix.lease) / 2;
+  mix.think_max = Nanoseconds(mix.lease) / 20;
+}
+
+// Locks won by evicting, whose fence stays on a server that the value did not reach: the first
+// heartbeats find it there, and little else arrives.
+void need_own_fences(Mix& mix) {
+  without_faults(mix);
+  mix.stop = milliseconds(0);
+  mix.once_share = 1'000'000;
+  mix.queues = false;
+  mix.lease_times_max = 1;
+  mix.work_to_the_limit = true;
+  mix.lose_request = 350'000;
+  mix.lose_reply = 100'000;
+  mix.attempt_limit = Nanoseconds(mix.lease) / 3;
+  mix.poll_max = Nanoseconds(mix.lease) / 5;
+  mix.pause_every = Nanoseconds(mix.lease);
+  mix.pause_max = Nanoseconds(mix.lease) * 2;
+  mix.hold_max = Nanoseconds(mix.lease) * 8;
+  mix.think_max = Nanoseconds(mix.lease) / 4;
 }
 
 void need_slow_messages(Mix& mix) {
@@ -161,10 +202,10 @@ void prepare_for(Plant plant, Mix& mix) {
       break;
     case Plant::fence_missing:
     case Plant::fence_not_checked:
+    case Plant::gone_acknowledged:
       need_late_heartbeats(mix);
       break;
     case Plant::evict_unchecked:
-    case Plant::gone_acknowledged:
     case Plant::terms_shortened:
     case Plant::clock_not_read_after_pause:
     case Plant::stopped_late:
@@ -174,8 +215,6 @@ void prepare_for(Plant plant, Mix& mix) {
       mix.write_error = 200'000;
       break;
     case Plant::stale_reply_counted:
-    case Plant::lease_from_reply:
-    case Plant::confirm_counts_as_renewal:
     case Plant::observed_from_sending:
     case Plant::belief_until_released:
       need_slow_messages(mix);
@@ -205,6 +244,19 @@ void prepare_for(Plant plant, Mix& mix) {
     case Plant::torn_record_blank:
       mix.crash_in_write = 20'000;
       mix.tear_record = 500'000;
+      break;
+    case Plant::inherited_from_learning:
+      need_late_heirs(mix);
+      break;
+    case Plant::lease_from_reply:
+      need_slow_messages(mix);
+      need_silent_holders(mix);
+      mix.stop = milliseconds(0);
+      mix.lease_times_max = 1;
+      mix.work_to_the_limit = true;
+      break;
+    case Plant::confirm_counts_as_renewal:
+      need_own_fences(mix);
       break;
     case Plant::claim_never_claimed:
       need_slow_messages(mix);

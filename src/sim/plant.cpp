@@ -69,6 +69,8 @@ constexpr std::array kPlantedErrors{
                  "a value is built without the holders of its base"},
     PlantedError{Plant::claim_never_claimed, "claim-never-claimed",
                  "observers wait by the short lease of an heir that has claimed its lock"},
+    PlantedError{Plant::inherited_from_learning, "inherited-from-learning",
+                 "an inherited lease counts from when its heir learns of it"},
     PlantedError{Plant::ticket_taken_for_grant, "ticket-taken-for-grant",
                  "who is next in line begins to work"},
     PlantedError{Plant::heirs_ballot_used, "heirs-ballot-used",

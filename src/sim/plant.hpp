@@ -55,6 +55,7 @@ enum class Plant : std::uint32_t {
   holder_forgotten,
   // what is done wrong in the queue
   claim_never_claimed,
+  inherited_from_learning,
   ticket_taken_for_grant,
   heirs_ballot_used,
   queue_jumped,
