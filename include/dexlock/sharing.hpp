@@ -3,15 +3,14 @@
 // All who use one lock at the same time must ask for it in one way; who asks for it in another one
 // waits until they have left.
 //
+// At most 64 hold a lock at once, whatever the number of permits.
+//
 // Threads: plain values.
 #pragma once
 
 #include <cstdint>
 
 namespace dexlock {
-
-// Holders that a lock can have at once, whatever the number of permits.
-inline constexpr std::uint32_t kSharersMax = 64;
 
 struct Sharing {
   enum class Mode { exclusive, shared, permits };

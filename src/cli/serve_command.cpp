@@ -111,8 +111,9 @@ Result<LockServerOptions> options_from(const ServeWords& words) {
     }
     options.permissions = std::move(*permissions);
   }
+  options.on_trouble = complain;
   if (!words.quiet) {
-    options.log = complain;
+    options.on_news = complain;
   }
   return options;
 }

@@ -183,7 +183,7 @@ class HeldLock final : public Lease {
       on_granted(*granted);
     } else if (std::holds_alternative<Renewed>(event)) {
       note_belief();
-      if (!taken_ && !given_up_) {
+      if (!taken_ && !given_up_ && driver_->session().belief()) {
         take_over();
       }
     } else if (const auto* lost = std::get_if<Lost>(&event)) {
@@ -214,9 +214,9 @@ class HeldLock final : public Lease {
       const std::scoped_lock lock(mutex_);
       token_ = granted.token;
     }
-    // A lock that was handed over has a short lease, too short for those who need time to stop,
-    // until the renewal is confirmed that is on its way.
-    if (driver_->session().belief()->lease() >= options_.timeout) {
+    // The short lease of a lock that was handed over leaves no time to stop in. The renewal that
+    // makes it a whole one is on its way.
+    if (!granted.inherited) {
       take_over();
     }
     schedule_renewal();
@@ -230,8 +230,10 @@ class HeldLock final : public Lease {
 
   void note_belief() {
     const std::scoped_lock lock(mutex_);
-    start_ = driver_->session().belief()->start();
-    lease_ = driver_->session().belief()->lease();
+    if (const auto& belief = driver_->session().belief()) {
+      start_ = belief->start();
+      lease_ = belief->lease();
+    }
   }
 
   void schedule_renewal() {

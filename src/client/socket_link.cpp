@@ -1,9 +1,8 @@
 #include "client/socket_link.hpp"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <utility>
 
+#include "client/conversation_link.hpp"
 #include "client/native_session.hpp"
 #include "client/told_greeting.hpp"
 #include "transport/line_socket.hpp"
@@ -11,26 +10,18 @@
 namespace dexlock {
 namespace {
 
-class SocketLink final : public Link {
+class SocketLink final : public ConversationLink {
  public:
   SocketLink(boost::asio::io_context& loop, SocketAddress address, Result<TlsContext> tls,
              Handlers handlers)
-      : loop_(loop),
+      : ConversationLink(loop, std::move(handlers)),
         address_(std::move(address)),
-        tls_(std::move(tls)),
-        handlers_(std::move(handlers)) {}
-
-  ~SocketLink() override { close(); }
+        tls_(std::move(tls)) {}
 
   void open() override {
     close();
     if (!tls_) {
-      alive_ = std::make_shared<bool>(true);
-      boost::asio::post(loop_, [this, alive = alive_] {
-        if (*alive) {
-          handlers_.on_down(Error{tls_.error().code, address_.shown + ": " + tls_.error().text});
-        }
-      });
+      report_down(Error{tls_.error().code, address_.shown + ": " + tls_.error().text});
       return;
     }
     socket_ = LineSocket::connect(
@@ -47,24 +38,8 @@ class SocketLink final : public Link {
   }
 
   void close() override {
-    if (alive_) {
-      *std::exchange(alive_, nullptr) = false;
-    }
-    conversation_.reset();
+    forget();
     socket_.reset();
-  }
-
-  void request(const Where& where, const std::string& name, Request request,
-               ReplyHandler handler) override {
-    if (conversation_) {
-      conversation_->request(where, name, std::move(request), std::move(handler));
-    }
-  }
-
-  void change_group(const GroupStep& step, GroupHandler handler) override {
-    if (conversation_) {
-      conversation_->change_group(step, std::move(handler));
-    }
   }
 
  private:
@@ -92,13 +67,9 @@ class SocketLink final : public Link {
     handlers_.on_greeting(told_greeting(*greeting));
   }
 
-  boost::asio::io_context& loop_;
   SocketAddress address_;
   Result<TlsContext> tls_;
-  std::shared_ptr<bool> alive_;
-  Handlers handlers_;
   std::unique_ptr<LineSocket> socket_;
-  std::unique_ptr<Conversation> conversation_;
 };
 
 }  // namespace

@@ -1,11 +1,10 @@
 #include "client/ssh_link.hpp"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <deque>
 #include <map>
 #include <utility>
 
+#include "client/conversation_link.hpp"
 #include "client/files_session.hpp"
 #include "client/native_session.hpp"
 #include "client/told_greeting.hpp"
@@ -21,15 +20,13 @@ namespace {
 constexpr std::chrono::seconds kConnectTimeout{10};
 constexpr std::size_t kUniqueBytes = 12;
 
-class SshLink final : public Link {
+class SshLink final : public ConversationLink {
  public:
   SshLink(boost::asio::io_context& loop, SshLinkOptions options, Handlers handlers)
-      : loop_(loop), options_(std::move(options)), handlers_(std::move(handlers)) {}
-  ~SshLink() override { close(); }
+      : ConversationLink(loop, std::move(handlers)), options_(std::move(options)) {}
 
   void open() override {
     close();
-    alive_ = std::make_shared<bool>(true);
     finder_.emplace(options_.target.shown);
     auto argv =
         ssh_argv(options_.target, options_.ssh_options, bootstrap_command(), kConnectTimeout);
@@ -53,37 +50,11 @@ class SshLink final : public Link {
   }
 
   void close() override {
-    if (alive_) {
-      *alive_ = false;
-      alive_.reset();
-    }
-    conversation_.reset();
+    forget();
     process_.reset();
   }
 
-  void request(const Where& where, const std::string& name, Request request,
-               ReplyHandler handler) override {
-    if (conversation_) {
-      conversation_->request(where, name, std::move(request), std::move(handler));
-    }
-  }
-
-  void change_group(const GroupStep& step, GroupHandler handler) override {
-    if (conversation_) {
-      conversation_->change_group(step, std::move(handler));
-    }
-  }
-
  private:
-  // Tells it later, from the loop: never from inside a call of this link.
-  void report_down(Error why) {
-    boost::asio::post(loop_, [this, alive = alive_, why = std::move(why)] {
-      if (*alive) {
-        handlers_.on_down(why);
-      }
-    });
-  }
-
   void on_line(std::string_view line) {
     if (conversation_) {
       if (!conversation_->on_line(line)) {
@@ -123,14 +94,10 @@ class SshLink final : public Link {
 
   void on_end(const ProcessEnd& end) { handlers_.on_down(explain_ssh_end(options_.target, end)); }
 
-  boost::asio::io_context& loop_;
   SshLinkOptions options_;
-  Handlers handlers_;
-  std::shared_ptr<bool> alive_;
   std::string unique_;
   std::optional<GreetingFinder> finder_;
   std::unique_ptr<LineProcess> process_;
-  std::unique_ptr<Conversation> conversation_;
 };
 
 }  // namespace

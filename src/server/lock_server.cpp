@@ -1,10 +1,7 @@
 #include "server/lock_server.hpp"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
@@ -22,6 +19,7 @@
 #include <utility>
 
 #include "server/line_server.hpp"
+#include "server/socket_file.hpp"
 #include "transport/line_socket.hpp"
 #include "wire/reply_line.hpp"
 
@@ -156,12 +154,7 @@ class Server final : public LockServer {
             }
           });
         }) {}
-  ~Server() override {
-    *alive_ = false;
-    for (const std::string& path : socket_files_) {
-      ::unlink(path.c_str());
-    }
-  }
+  ~Server() override { *alive_ = false; }
 
   Result<void> listen() {
     for (const SocketAddress& address : options_.listen) {
@@ -170,7 +163,7 @@ class Server final : public LockServer {
       if (!done) {
         return done;
       }
-      log(fmt::format("listening on {}", address.shown));
+      tell(fmt::format("listening on {}", address.shown));
     }
     return {};
   }
@@ -193,9 +186,15 @@ class Server final : public LockServer {
   }
 
  private:
-  void log(const std::string& line) const {
-    if (options_.log) {
-      options_.log(line);
+  void tell(const std::string& news) const {
+    if (options_.on_news) {
+      options_.on_news(news);
+    }
+  }
+
+  void complain(const std::string& trouble) const {
+    if (options_.on_trouble) {
+      options_.on_trouble(trouble);
     }
   }
 
@@ -218,39 +217,16 @@ class Server final : public LockServer {
       acceptor->set_option(asio::socket_base::reuse_address(true), ec);
       acceptor->bind(endpoint, ec);
     }
-    if (!ec) {
-      acceptor->listen(asio::socket_base::max_listen_connections, ec);
-    }
-    if (ec) {
-      return std::unexpected(cannot_listen(address, ec.message()));
-    }
-    close_listeners_.emplace_back([acceptor] {
-      error_code ignored;
-      acceptor->close(ignored);
-    });
-    accept(acceptor, address.kind == SocketAddress::Kind::tls);
-    return {};
+    return begin_to_accept(address, acceptor, ec);
   }
 
   Result<void> listen_unix(const SocketAddress& address) {
-    sockaddr_un name{};
-    if (address.path.size() >= sizeof(name.sun_path)) {
-      return std::unexpected(cannot_listen(address, "the path is longer than 107 bytes"));
+    auto file = SocketFile::claim(address.path);
+    if (!file) {
+      return std::unexpected(cannot_listen(address, file.error().text));
     }
     error_code ec;
     const asio::local::stream_protocol::endpoint endpoint(address.path);
-    struct stat at {};
-    if (::lstat(address.path.c_str(), &at) == 0) {
-      if (!S_ISSOCK(at.st_mode)) {
-        return std::unexpected(cannot_listen(address, "something else has that name"));
-      }
-      asio::local::stream_protocol::socket probe(loop_);
-      probe.connect(endpoint, ec);
-      if (!ec) {
-        return std::unexpected(cannot_listen(address, "another server answers there"));
-      }
-      ::unlink(address.path.c_str());  // of a server that was killed
-    }
     auto acceptor = std::make_shared<asio::local::stream_protocol::acceptor>(loop_);
     acceptor->open(endpoint.protocol(), ec);
     if (!ec) {
@@ -259,7 +235,15 @@ class Server final : public LockServer {
       ::umask(before);
     }
     if (!ec) {
-      socket_files_.push_back(address.path);
+      sockets_.push_back(std::move(*file));
+    }
+    return begin_to_accept(address, acceptor, ec);
+  }
+
+  template <class Acceptor>
+  Result<void> begin_to_accept(const SocketAddress& address, std::shared_ptr<Acceptor> acceptor,
+                               error_code ec) {
+    if (!ec) {
       acceptor->listen(asio::socket_base::max_listen_connections, ec);
     }
     if (ec) {
@@ -269,31 +253,31 @@ class Server final : public LockServer {
       error_code ignored;
       acceptor->close(ignored);
     });
-    accept(acceptor, false);
+    accept(std::move(acceptor), address.kind == SocketAddress::Kind::tls);
     return {};
   }
 
   template <class Acceptor>
   void accept(std::shared_ptr<Acceptor> acceptor, bool tls) {
-    acceptor->async_accept(
-        [this, alive = alive_, acceptor, tls](const error_code& ec, auto socket) {
-          if (!*alive || !acceptor->is_open()) {
-            return;
-          }
-          if (!ec) {
-            take(asio::generic::stream_protocol::socket(std::move(socket)), tls);
-            accept(acceptor, tls);
-            return;
-          }
-          log(fmt::format("cannot take a connection: {}; raise ulimit -n or lower --connections",
-                          ec.message()));
-          auto pause = std::make_shared<asio::steady_timer>(loop_, kAcceptPause);
-          pause->async_wait([this, alive, acceptor, tls, pause](const error_code&) {
-            if (*alive && acceptor->is_open()) {
-              accept(acceptor, tls);
-            }
-          });
-        });
+    acceptor->async_accept([this, alive = alive_, acceptor, tls](const error_code& ec,
+                                                                 auto socket) {
+      if (!*alive || !acceptor->is_open()) {
+        return;
+      }
+      if (!ec) {
+        take(asio::generic::stream_protocol::socket(std::move(socket)), tls);
+        accept(acceptor, tls);
+        return;
+      }
+      complain(fmt::format("cannot take a connection: {}; raise ulimit -n or lower --connections",
+                           ec.message()));
+      auto pause = std::make_shared<asio::steady_timer>(loop_, kAcceptPause);
+      pause->async_wait([this, alive, acceptor, tls, pause](const error_code&) {
+        if (*alive && acceptor->is_open()) {
+          accept(acceptor, tls);
+        }
+      });
+    });
   }
 
   void take(asio::generic::stream_protocol::socket socket, bool tls) {
@@ -319,7 +303,7 @@ class Server final : public LockServer {
                            .on_end =
                                [this, id](const std::optional<Error>& why) {
                                  if (why) {
-                                   log("connection ended: " + why->text);
+                                   tell("connection ended: " + why->text);
                                  }
                                  connections_.erase(id);
                                  try_stop();
@@ -327,8 +311,8 @@ class Server final : public LockServer {
   }
 
   void refuse(asio::generic::stream_protocol::socket socket, bool tls) {
-    log(fmt::format("refused a connection: there are {} already; raise --connections",
-                    connections_.size()));
+    complain(fmt::format("refused a connection: there are {} already; raise --connections",
+                         connections_.size()));
     if (!tls) {  // a client under TLS would take it for noise
       const std::string line =
           trouble_line(Error{Errc::io, "too many connections; try again later"});
@@ -389,7 +373,7 @@ class Server final : public LockServer {
       at->second.waiting -= said.replies;
       at->second.socket->write(said.text);
       if (said.end) {
-        log("a client was refused: " + said.text.substr(0, said.text.size() - 1));
+        complain("a client was refused: " + said.text.substr(0, said.text.size() - 1));
         at->second.socket->hold_reading(true);
         ending_.push_back(id);
       }
@@ -448,7 +432,7 @@ class Server final : public LockServer {
   LockServerOptions options_;
   TlsContext tls_;
   std::vector<std::function<void()>> close_listeners_;
-  std::vector<std::string> socket_files_;
+  std::vector<SocketFile> sockets_;
   std::unordered_map<ConnectionId, Connection> connections_;
   std::vector<ConnectionId> ending_;  // once they have heard why
   ConnectionId last_id_ = 0;

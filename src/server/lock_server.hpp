@@ -40,7 +40,9 @@ struct LockServerOptions {
   std::optional<TlsFiles> tls;                 // needed where one of `listen` is tls
   std::optional<NamePermissions> permissions;  // of those who come with a certificate
   ServerLimits limits;
-  std::function<void(const std::string&)> log;  // one line, for the operator
+  // Each one line for the operator; may be empty.
+  std::function<void(const std::string&)> on_news;
+  std::function<void(const std::string&)> on_trouble;
 };
 
 class LockServer {

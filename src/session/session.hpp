@@ -53,6 +53,7 @@ enum class Patience {
 // What happened; in the order it happened.
 struct Granted {
   FencingToken token;
+  bool inherited = false;  // with the short lease of a hand-over, until the first renewal
 };
 struct Busy {  // held by others; once: the end of the try, wait: each look
   Record record;

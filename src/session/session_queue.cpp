@@ -208,7 +208,7 @@ bool Session::inherit(SessionOutput& output, Instant now) {
   claimed_ = false;
   output.save = true;
   drop_ticket(output);
-  output.events.emplace_back(Granted{token_});
+  output.events.emplace_back(Granted{.token = token_, .inherited = true});
   SessionOutput beat = renew(now);
   std::ranges::move(beat.sends, std::back_inserter(output.sends));
   std::ranges::move(beat.events, std::back_inserter(output.events));

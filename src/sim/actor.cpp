@@ -348,13 +348,12 @@ bool Actor::carry_out(SessionOutput output) {
     if (process != process_ || !session_) {
       return false;
     }
-    const bool inherited = std::holds_alternative<Granted>(event) && session_->belief() &&
-                           session_->belief()->lease() < Nanoseconds(terms_.lease);
-    if (inherited && around_.planted(Plant::inherited_from_learning)) {
+    const auto* granted = std::get_if<Granted>(&event);
+    if (granted != nullptr && granted->inherited && session_->belief() &&
+        around_.planted(Plant::inherited_from_learning)) {
       restart_lease_now();
     }
-    const bool grown =
-        std::holds_alternative<Granted>(event) || std::holds_alternative<Renewed>(event);
+    const bool grown = granted != nullptr || std::holds_alternative<Renewed>(event);
     if (grown && around_.planted(Plant::lease_from_reply) && session_->belief()) {
       restart_lease_now();
     }

@@ -1,7 +1,10 @@
 #include "transport/line_socket.hpp"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/x509.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +16,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
 #include <variant>
@@ -26,6 +30,24 @@ using Plain = asio::generic::stream_protocol::socket;
 using Tls = asio::ssl::stream<Plain>;
 
 constexpr std::size_t kReadChunk = 8 * 1024;
+
+// A peer whose machine has vanished sends no word of it: the kernel asks, and gives up. All of it
+// is refused by a unix socket, whose peer cannot vanish so.
+void end_when_peer_vanishes(Plain& socket) {
+  constexpr int kOn = 1;
+  constexpr int kIdleSeconds = 30;
+  constexpr int kBetweenSeconds = 10;
+  constexpr int kUnansweredMax = 3;
+  constexpr int kUnacknowledgedMs = 60'000;
+  const auto set = [fd = socket.native_handle()](int level, int option, int value) {
+    ::setsockopt(fd, level, option, &value, sizeof value);
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, kOn);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kIdleSeconds);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kBetweenSeconds);
+  set(IPPROTO_TCP, TCP_KEEPCNT, kUnansweredMax);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMs);
+}
 
 bool is_end(const error_code& ec) {
   return ec == asio::error::eof || ec == asio::error::connection_reset ||
@@ -43,7 +65,8 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
         tls_(std::move(tls)),
         handlers_(std::make_shared<Handlers>(std::move(handlers))),
         resolver_(io),
-        connecting_(io) {}
+        connecting_(io),
+        handshake_limit_(io) {}
 
   void connect(const SocketAddress& address) {
     host_ = address.host;
@@ -156,6 +179,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   void start(Plain socket, asio::ssl::stream_base::handshake_type side) {
     error_code ignored;
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);  // refused by a unix socket
+    end_when_peer_vanishes(socket);
     if (!tls_) {
       stream_.emplace(std::in_place_type<Plain>, std::move(socket));
       asio::post(io_, [self = shared_from_this()] { self->opened(); });
@@ -168,10 +192,17 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
                host_.data());
       tls.set_verify_callback(asio::ssl::host_name_verification(host_));
     }
+    handshake_limit_.expires_after(kHandshakeLimit);
+    handshake_limit_.async_wait([self = shared_from_this()](const error_code& ec) {
+      if (!ec && !self->open_) {
+        self->end(Error{Errc::io, "the TLS handshake takes too long"});
+      }
+    });
     tls.async_handshake(side, [self = shared_from_this()](const error_code& ec) {
       if (self->ended_) {
         return;
       }
+      self->handshake_limit_.cancel();
       if (ec) {
         self->end(self->explain_tls(ec));
         return;
@@ -324,6 +355,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   void close() {
     error_code ignored;
     resolver_.cancel();
+    handshake_limit_.cancel();
     connecting_.close(ignored);
     if (stream_) {
       with_stream([&](auto& stream) { stream.lowest_layer().close(ignored); });
@@ -337,6 +369,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   std::shared_ptr<Handlers> handlers_;  // held by whoever calls one: it may end the connection
   asio::ip::tcp::resolver resolver_;
   asio::ip::tcp::socket connecting_;
+  asio::steady_timer handshake_limit_;
   std::optional<std::variant<Plain, Tls>> stream_;
   bool open_ = false;
   bool ended_ = false;

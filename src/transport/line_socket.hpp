@@ -5,10 +5,13 @@
 // Threads:     every call on the thread that runs the io_context; callbacks come from its run(),
 //              never from inside a call to this class. A callback may call anything here, and may
 //              destroy it.
-// Never does:  block, raise SIGPIPE, interpret a line, connect again.
+// Never does:  block, raise SIGPIPE, interpret a line, connect again, wait for a handshake longer
+// than
+//              kHandshakeLimit or for a peer that has vanished longer than about a minute.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -30,6 +33,9 @@ namespace dexlock {
 constexpr std::size_t kSocketLineMax = 32 * 1024;
 // What may wait for a peer that does not read.
 constexpr std::size_t kSocketQueueMax = std::size_t{8} * 1024 * 1024;
+
+// From the connection to both sides having shown their certificates.
+constexpr std::chrono::seconds kHandshakeLimit{10};
 
 class LineSocket {
  public:

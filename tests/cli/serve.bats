@@ -106,7 +106,7 @@ shown() {
 @test "a second server on one address is refused and harms nothing; on one store both serve" {
   serve a --listen "unix:$PLACE/a.sock"
   run -78 --separate-stderr within 60 dex-lock serve --store "$PLACE/other" --listen "unix:$PLACE/a.sock"
-  [[ $stderr == *"another server answers there"* ]]
+  [[ $stderr == *"another server has it"* ]]
   serve b --listen "unix:$PLACE/b.sock" # reached through another directory: nothing is shared yet
   beside c dex-lock serve --store "$PLACE/store-a" --listen "unix:$PLACE/c.sock"
   eventually listens_or_ended c
@@ -251,4 +251,65 @@ print(s.recv(100).decode(), flush=True); print(s.recv(100).decode(), flush=True)
   run -1 get-lock --owner you job 30
   kill -TERM "${PID[a]}"
   eventually grep -qx STOPPING=1 "$PLACE/manager.out"
+}
+
+@test "of servers that start at once on the socket of a killed one, one has it" {
+  local running=0
+  serve a --listen "unix:$PLACE/a.sock"
+  kill -KILL "${PID[a]}"
+  eventually test -s a.status
+  [ -S "$PLACE/a.sock" ]
+  for name in b c d e; do
+    beside "$name" dex-lock serve --store "$PLACE/store-$name" --listen "unix:$PLACE/a.sock"
+  done
+  for name in b c d e; do
+    eventually listens_or_ended "$name"
+    if runs "$name"; then
+      running=$((running + 1))
+    else
+      [ "$(status_of "$name")" -eq 78 ]
+      grep -q 'another server has it' "$name.err"
+    fi
+  done
+  [ "$running" -eq 1 ]
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me job 30
+}
+
+@test "what comes in together is made durable together" {
+  command -v strace >/dev/null || skip "strace is not installed"
+  beside a strace -f -qq -o "$PLACE/trace" -e trace=fdatasync \
+    dex-lock serve --store "$PLACE/store-a" --listen "unix:$PLACE/a.sock"
+  eventually listens_or_ended a
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me job 30
+  before=$(grep -c fdatasync "$PLACE/trace")
+  python3 - "$PLACE/a.sock" <<'END'
+import re, socket, sys
+s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect(sys.argv[1])
+f = s.makefile("rb")
+where = re.search(rb"active=(\S+)", f.readline()).group(1).decode()
+s.sendall("".join(f"{i} prepare {where} many/{i} 1.1.7.7.0 plain\n" for i in range(1, 201)).encode())
+replies = [f.readline() for _ in range(200)]
+assert all(b" promise " in r for r in replies), replies
+assert sorted(int(r.split()[0]) for r in replies) == list(range(1, 201))
+END
+  after=$(grep -c fdatasync "$PLACE/trace")
+  ((after > before))
+  ((after - before <= 20)) # two hundred changes
+}
+
+@test "who connects to a TLS port and says nothing is cut off" {
+  local port
+  authority ca
+  certificate server ca IP:127.0.0.1
+  port=$(free_port)
+  serve a --listen "tls://127.0.0.1:$port" --tls-certificate "$PLACE/server.pem" \
+    --tls-key "$PLACE/server.key" --tls-authority "$PLACE/ca.pem"
+  python3 - "$port" <<'END'
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); s.settimeout(60)
+assert s.recv(1) == b""
+END
+  grep -q 'handshake takes too long' a.err
 }

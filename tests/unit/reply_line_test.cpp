@@ -32,7 +32,7 @@ NumberedReply reply_of(WireSamples& samples) {
       break;
     case 4: {
       std::vector<std::string> names;
-      for (std::size_t n = samples.below(7); n > 0; --n) {
+      for (std::size_t n = samples.below(6); n > 0; --n) {
         names.push_back(samples.lock_name());
       }
       numbered.reply = keys_in_lines(names).front();

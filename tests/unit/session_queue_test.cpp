@@ -229,6 +229,52 @@ TEST_F(SessionQueueTest, AWaiterThatComesLaterDoesNotOvertake) {
   EXPECT_TRUE(cluster.holds(b));
 }
 
+// One token is handed to one client twice: by a release that only one server hears of, and by the
+// same release made anew, which names a later refresh. What was seen of the first says nothing
+// about the second, whose lease has just begun.
+TEST_F(SessionQueueTest, WhatWasSeenOfOneHandOverIsNoEvidenceAgainstAnother) {
+  const auto begin = [&](const std::string& name) {
+    const std::size_t client = add(name);
+    cluster.client(client).setup.attempt_limit = milliseconds(300);
+    cluster.start(client);
+    cluster.acquire(client);
+    cluster.run_for(Nanoseconds(0));
+    return client;
+  };
+  const auto a = begin("a");
+  ASSERT_TRUE(cluster.holds(a));
+  const auto b = begin("b");
+  const auto c = begin("c");
+  cluster.run_for(seconds(1));
+  cluster.renew(a);
+  cluster.run_for(milliseconds(10));
+  const auto waits_only = [&](const Cluster::Message& m) {
+    return m.client == a || (!std::holds_alternative<Prepare>(m.request) &&
+                             !std::holds_alternative<Heartbeat>(m.request));
+  };
+  cluster.release(a);
+  cluster.run_for(seconds(3), [&](const Cluster::Message& m) {
+    const bool heard = m.client == a ? m.server == 0 : m.client == c || m.server != 0;
+    return waits_only(m) && heard;
+  });
+  ASSERT_NE(cluster.server(0).durable.value->find(FencingToken{2}), nullptr);
+  ASSERT_EQ(cluster.server(1).durable.value->find(FencingToken{2}), nullptr);
+  cluster.run_for(milliseconds(1000), [&](const Cluster::Message& m) {
+    return waits_only(m) && m.client != b && (m.client != a || m.server != 0);
+  });
+  ASSERT_NE(cluster.server(1).durable.value->find(FencingToken{2}), nullptr);
+  cluster.run_for(milliseconds(600), [&](const Cluster::Message& m) {
+    return waits_only(m) && m.client == b && m.server != 0;
+  });
+  ASSERT_TRUE(cluster.holds(b));
+  for (const Nanoseconds end = cluster.now() + seconds(4); cluster.now() < end;) {
+    cluster.run_for(milliseconds(20), [&](const Cluster::Message& m) { return m.client == c; });
+    ASSERT_FALSE(cluster.holds(b) && cluster.holds(c)) << cluster.now().count();
+  }
+  cluster.run_for(seconds(20), Cluster::of(c));
+  EXPECT_TRUE(cluster.holds(c));
+}
+
 // Readers that come and go must not keep a writer out for ever.
 TEST_F(SessionQueueTest, NobodyJoinsThoseForWhomSomebodyWaits) {
   const auto reader = [&](const std::string& name) {

@@ -1,0 +1,63 @@
+// What links that talk in lines have in common, whatever carries the lines.
+//
+// Threads: as Link.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "client/conversation.hpp"
+#include "client/link.hpp"
+
+namespace dexlock {
+
+class ConversationLink : public Link {
+ public:
+  ConversationLink(boost::asio::io_context& loop, Handlers handlers)
+      : loop_(loop), handlers_(std::move(handlers)) {}
+  ~ConversationLink() override { forget(); }
+
+  void request(const Where& where, const std::string& name, Request request,
+               ReplyHandler handler) final {
+    if (conversation_) {
+      conversation_->request(where, name, std::move(request), std::move(handler));
+    }
+  }
+
+  void change_group(const GroupStep& step, GroupHandler handler) final {
+    if (conversation_) {
+      conversation_->change_group(step, std::move(handler));
+    }
+  }
+
+ protected:
+  // Tells it later, from the loop: never from inside a call of this link.
+  void report_down(Error why) {
+    alive_ = std::make_shared<bool>(true);
+    boost::asio::post(loop_, [this, alive = alive_, why = std::move(why)] {
+      if (*alive) {
+        handlers_.on_down(why);
+      }
+    });
+  }
+
+  // No handler is called any more.
+  void forget() {
+    if (alive_) {
+      *std::exchange(alive_, nullptr) = false;
+    }
+    conversation_.reset();
+  }
+
+  boost::asio::io_context& loop_;
+  Handlers handlers_;
+  std::unique_ptr<Conversation> conversation_;
+
+ private:
+  std::shared_ptr<bool> alive_;
+};
+
+}  // namespace dexlock
