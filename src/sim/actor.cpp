@@ -5,39 +5,9 @@
 
 #include "lock/quorum.hpp"
 #include "sim/draw.hpp"
+#include "sim/draw_clock.hpp"
 
 namespace dexlock::sim {
-namespace {
-
-using std::chrono::seconds;
-
-ClockRates draw_rates(Surroundings& around) {
-  const auto within = [&](std::uint32_t ppm) {
-    return static_cast<std::int64_t>(around.random.below(2 * std::uint64_t{ppm} + 1)) -
-           std::int64_t{ppm};
-  };
-  switch (around.mix.clocks) {
-    case ClockFaults::drift:
-    case ClockFaults::suspend: {
-      const std::int64_t both = happens(around.random, 300'000)   ? -std::int64_t{kDriftPpm}
-                                : happens(around.random, 300'000) ? std::int64_t{kDriftPpm}
-                                                                  : within(kDriftPpm);
-      return ClockRates{.boot_ppm = both, .raw_ppm = both};
-    }
-    case ClockFaults::slew:
-      return ClockRates{.boot_ppm = within(100'000), .raw_ppm = within(kDriftPpm)};
-    case ClockFaults::unbounded:
-      return ClockRates{.boot_ppm = within(500'000), .raw_ppm = within(500'000)};
-  }
-  return {};
-}
-
-Instant draw_uptime(Surroundings& around) {
-  const Nanoseconds boot = between(around.random, seconds(1), seconds(100'000));
-  return Instant{boot, between(around.random, Nanoseconds(0), boot)};
-}
-
-}  // namespace
 
 Actor::Actor(std::size_t index, Surroundings& around)
     : index_(index),
@@ -275,33 +245,6 @@ void Actor::hear_as(std::size_t server, AttemptId attempt, const Reply& reply, I
   }
 }
 
-// Planted: what is shown of an heir is as if its lease stayed the short one.
-Reply Actor::as_unclaimed(Reply reply) const {
-  auto* answer = std::get_if<Answer>(&reply);
-  if (answer != nullptr && answer->state.value && answer->verdict != Verdict::promise) {
-    for (Holder& holder : answer->state.value->holders) {
-      if (holder.ticket && holder.client != claim_.client) {
-        holder.terms.lease = holder.terms.claim;
-      }
-    }
-  }
-  return reply;
-}
-
-// Planted: who stands first in line begins to work.
-void Actor::take_ticket_for_grant(const Reply& reply) {
-  const auto* answer = std::get_if<Answer>(&reply);
-  if (answer == nullptr || answer->state.tickets.empty() || work_.on || !session_ ||
-      waiting_session() == nullptr) {
-    return;
-  }
-  if (std::ranges::min(answer->state.tickets, senior).claim.client == claim_.client) {
-    work_.start = clock_now();
-    work_.limit = terms_.lease;
-    begin_work(FencingToken{record_of(answer->state).count + 1});
-  }
-}
-
 void Actor::react(SessionOutput output) {
   if (carry_out(std::move(output)) && around_.planted(Plant::confirm_counts_as_renewal) &&
       session_ && session_->belief()) {
@@ -363,20 +306,6 @@ bool Actor::carry_out(SessionOutput output) {
   return process == process_ && session_ != nullptr;
 }
 
-// Planted: what is handed over to the next session claims a later start.
-void Actor::restart_lease_now() {
-  Saved saved = session_->saved();
-  saved.start = clock_now();
-  const auto bits = [&] { return static_cast<std::uint32_t>(around_.random.below(1U << 30U)); };
-  setup_.proposer = ProposerId{bits(), bits()};
-  session_ = std::make_unique<Session>(setup_);
-  session_->resume(saved);
-  ++process_;  // no reply to the earlier session reaches this one
-  proposals_.on_new_session(name_ + '.' + std::to_string(process_));
-  save();
-  track_lease();
-}
-
 bool Actor::send(const Send& send) {
   if (killed_now()) {
     return false;
@@ -407,21 +336,6 @@ bool Actor::send(const Send& send) {
   return true;
 }
 
-// Planted: who hands over to another proposes on at the ballot promised to that one.
-void Actor::use_heirs_ballot(const Packet& packet) {
-  const auto* accept = std::get_if<Accept>(&packet.request);
-  if (accept == nullptr || !accept->next || accept->next->proposer == setup_.proposer) {
-    return;
-  }
-  Packet forged = packet;
-  Record taken_back = accept->value;
-  taken_back.holders.clear();
-  taken_back.op = OpId{"forged"};
-  forged.attempt = 0x7fffffff;
-  forged.request = Accept{*accept->next, taken_back, std::nullopt, false};
-  around_.network->send_request(std::move(forged));
-}
-
 void Actor::judge_sent(const Request& request) {
   if (const auto* beat = std::get_if<Heartbeat>(&request)) {
     around_.evictions.on_beat_sent(beat->token, beat->beat, around_.now());
@@ -449,140 +363,6 @@ Nanoseconds Actor::evidence_since(const Prepare& prepare) const {
     }
   }
   return latest.count() == 0 ? around_.now() : latest;
-}
-
-void Actor::spoil(Request& request) const {
-  auto* accept = std::get_if<Accept>(&request);
-  if (auto* beat = std::get_if<Heartbeat>(&request);
-      beat != nullptr && around_.planted(Plant::number_from_old_file)) {
-    beat->beat = plain_beat_ + 1;
-  }
-  if (accept == nullptr) {
-    return;
-  }
-  Record& value = accept->value;
-  const bool mine = value.find(claim_.client) != nullptr;
-  if (around_.planted(Plant::released_by_name) && !mine) {
-    value.holders.clear();
-  } else if (around_.planted(Plant::holder_forgotten)) {
-    std::erase_if(value.holders, [&](const Holder& h) { return h.client != claim_.client; });
-  } else if (around_.planted(Plant::token_not_raised) && mine && value.count > 1 &&
-             value.holders.back().token == make_token(Epoch{1}, value.count)) {
-    --value.count;
-    --value.holders.back().token.value;
-  }
-}
-
-void Actor::pause(bool work_goes_on) {
-  if (paused_) {
-    return;
-  }
-  note(work_goes_on ? "is paused, its work goes on" : "is paused with its work");
-  around_.counts.add(Seen::pauses);
-  paused_ = true;
-  paused_at_ = clock_now();
-  work_.frozen = work_.on && !work_goes_on;
-}
-
-void Actor::go_on() {
-  if (!paused_ || suspended_) {
-    return;
-  }
-  note("goes on");
-  paused_ = false;
-  const bool stale = around_.planted(Plant::clock_not_read_after_pause);
-  work_.frozen = false;
-  if (!stale) {
-    guard();
-  }
-  check_hold();
-  auto inbox = std::exchange(inbox_, {});
-  const bool timers_first = !stale && happens(around_.random, 500'000);
-  if (timers_first) {
-    process_timers();
-  }
-  for (const Arrived& arrived : inbox) {
-    if (!paused_) {
-      hear(arrived);
-    }
-  }
-  armed_.reset();
-  arm();
-}
-
-void Actor::suspend() {
-  if (suspended_ || paused_) {
-    return;
-  }
-  pause(false);
-  around_.counts.add(Seen::suspends);
-  suspended_ = true;
-  ClockRates rates = clock_.rates();
-  rates.raw_runs = false;
-  rates.boot_runs =
-      !around_.planted(Plant::clock_stops_in_suspend) &&
-      (around_.mix.clocks != ClockFaults::unbounded || happens(around_.random, 500'000));
-  clock_.change(around_.now(), rates);
-}
-
-void Actor::wake_up() {
-  if (!suspended_) {
-    return;
-  }
-  ClockRates rates = clock_.rates();
-  rates.raw_runs = rates.boot_runs = true;
-  clock_.change(around_.now(), rates);
-  suspended_ = false;
-  go_on();
-}
-
-void Actor::slew() {
-  ClockRates rates = draw_rates(around_);
-  const ClockRates before = clock_.rates();
-  rates.boot_runs = before.boot_runs;
-  rates.raw_runs = before.raw_runs;
-  clock_.change(around_.now(), rates);
-  if (around_.mix.clocks == ClockFaults::unbounded && happens(around_.random, 300'000)) {
-    around_.counts.add(Seen::clock_jumps);
-    clock_.jump(around_.now(),
-                between(around_.random, Nanoseconds(1), Nanoseconds(terms_.lease) * 4));
-  }
-  armed_.reset();
-  arm();
-}
-
-void Actor::kill() {
-  note("is killed");
-  around_.counts.add(Seen::kills);
-  end_process();
-  inbox_.clear();
-  if (!happens(around_.random, around_.mix.orphaned_work)) {
-    end_work();
-  }
-  on_killed();
-  arm();
-}
-
-void Actor::reboot() {
-  note("reboots");
-  around_.counts.add(Seen::reboots);
-  end_process();
-  inbox_.clear();
-  end_work();
-  work_.frozen = false;
-  paused_ = suspended_ = false;
-  clock_.restart(around_.now(), draw_uptime(around_), draw_rates(around_));
-  on_rebooted();
-  armed_.reset();
-  arm();
-}
-
-void Actor::heal() {
-  wake_up();
-  go_on();
-  on_healed();
-  armed_.reset();
-  arm();
 }
 
 }  // namespace dexlock::sim
