@@ -313,3 +313,36 @@ assert s.recv(1) == b""
 END
   grep -q 'handshake takes too long' a.err
 }
+
+# Its lease is short until its first renewal is confirmed, too short to be stopped in.
+@test "a command does not begin under a lock that was handed over and cannot be renewed" {
+  serve a --listen "unix:$PLACE/a.sock"
+  beside proxy python3 -c '
+import socket, sys, threading
+listener = socket.socket(socket.AF_UNIX); listener.bind(sys.argv[2]); listener.listen()
+print("up", flush=True)
+def carry(source, sink):
+    for line in source.makefile("rb"):
+        if line.split()[1:2] != [b"beat"]:
+            sink.sendall(line)
+while True:
+    client, _ = listener.accept()
+    server = socket.socket(socket.AF_UNIX); server.connect(sys.argv[1])
+    for ends in ((client, server), (server, client)):
+        threading.Thread(target=carry, args=ends, daemon=True).start()' "$PLACE/a.sock" "$PLACE/proxy.sock"
+  eventually grep -qx up proxy.out
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me --print-token job 60
+  mkdir "$PLACE/far"
+  echo "unix:$PLACE/proxy.sock" >"$PLACE/far/lock_servers"
+  DEXLOCK_CONF=$PLACE/far beside waiter dex-lock run --verbose job -- sh -c 'echo "$DEXLOCK_TOKEN" >ran'
+  eventually grep -q 'waiting: held by' waiter.err
+  eventually shows_waiter
+  release-lock --owner me job
+  [ "$(status_of waiter)" -eq 0 ]
+  [ "$(<ran)" -gt 2 ] # 2 was handed over; it was given back, and the next one is its own
+}
+
+shows_waiter() {
+  dex-lock show-lock job | grep -q 'waiting: 1'
+}
