@@ -120,7 +120,7 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
   return std::nullopt;
 }
 
-int status_of(const Error& error) {
+int run_status_of(const Error& error) {
   switch (error.code) {
     case Errc::bad_argument:
       return static_cast<int>(ExitStatus::usage);
@@ -393,7 +393,7 @@ int run_command(std::span<const std::string> words) {
       return die_of(*acquired.signal);
     }
     complain(acquired.lease.error().text);
-    return status_of(acquired.lease.error());
+    return run_status_of(acquired.lease.error());
   }
   if (acquired.signal) {
     static_cast<void>((*acquired.lease)->release(kReleaseLimit));

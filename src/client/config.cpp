@@ -34,10 +34,6 @@ struct ConfigTexts {
   }
 };
 
-std::unexpected<Error> refuse(const path& file, std::string_view why) {
-  return fail(Errc::bad_config, fmt::format("{}: {}", quoted_text(file.native()), why));
-}
-
 Result<ConfigTexts> read_texts(const path& dir) {
   ConfigTexts texts;
   const std::array<std::pair<const char*, std::optional<std::string>*>, 4> files{
@@ -98,20 +94,21 @@ Result<void> add_server(const path& file, std::string_view word,
                         std::vector<ServerEntry>& servers) {
   auto entry = parse_server_entry(word);
   if (!entry) {
-    return refuse(file, entry.error().text);
+    return refuse_config(file, entry.error().text);
   }
   const auto same = std::ranges::find_if(
       servers, [&](const ServerEntry& other) { return is_same_place(other, *entry); });
   if (same != servers.end()) {
-    return refuse(file, fmt::format("lock server {} stands there twice{}; one server must have one "
-                                    "vote, remove one of them",
-                                    quoted_text(same->shown),
-                                    same->shown == entry->shown
-                                        ? ""
-                                        : fmt::format(" (also as {})", quoted_text(word))));
+    return refuse_config(
+        file,
+        fmt::format(
+            "lock server {} stands there twice{}; one server must have one "
+            "vote, remove one of them",
+            quoted_text(same->shown),
+            same->shown == entry->shown ? "" : fmt::format(" (also as {})", quoted_text(word))));
   }
   if (servers.size() == kServersMax) {
-    return refuse(file, fmt::format("more than {} servers; 3 or 5 are usual", kServersMax));
+    return refuse_config(file, fmt::format("more than {} servers; 3 or 5 are usual", kServersMax));
   }
   servers.push_back(std::move(*entry));
   return {};
@@ -127,9 +124,9 @@ Result<std::vector<ServerEntry>> parse_servers(const path& file, std::string_vie
     }
   }
   if (servers.empty()) {
-    return refuse(file,
-                  "is blank; write the lock servers into it, separated by blanks, or remove "
-                  "the configuration to use this machine's own store");
+    return refuse_config(file,
+                         "is blank; write the lock servers into it, separated by blanks, or remove "
+                         "the configuration to use this machine's own store");
   }
   return servers;
 }
@@ -137,12 +134,13 @@ Result<std::vector<ServerEntry>> parse_servers(const path& file, std::string_vie
 Result<std::string> parse_remote_path_file(const path& file, std::string_view text) {
   const auto lines = telling_lines(text);
   if (lines.size() != 1) {
-    return refuse(file, lines.empty() ? "is blank; write one directory into it or remove the file"
-                                      : "has more than one line; write one directory into it");
+    return refuse_config(file, lines.empty()
+                                   ? "is blank; write one directory into it or remove the file"
+                                   : "has more than one line; write one directory into it");
   }
   auto remote_path = parse_remote_path(lines.front().text);
   if (!remote_path) {
-    return refuse(file, remote_path.error().text);
+    return refuse_config(file, remote_path.error().text);
   }
   return remote_path;
 }
@@ -154,16 +152,17 @@ Result<std::vector<std::string>> parse_sshopt(const path& file, std::string_view
       return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
     };
     if (std::ranges::any_of(line.text, is_control)) {
-      return refuse(file, fmt::format("line {}: control bytes are not allowed", line.number));
+      return refuse_config(file,
+                           fmt::format("line {}: control bytes are not allowed", line.number));
     }
     auto words = split_words(line.text);
     if (!words) {
-      return refuse(file, fmt::format("line {}: {}", line.number, words.error().text));
+      return refuse_config(file, fmt::format("line {}: {}", line.number, words.error().text));
     }
     std::ranges::move(*words, std::back_inserter(options));
   }
   if (const auto checked = check_sshopt(options); !checked) {
-    return refuse(file, checked.error().text);
+    return refuse_config(file, checked.error().text);
   }
   return options;
 }
@@ -196,7 +195,7 @@ Result<void> parse_options(const path& file, std::string_view text, Config& conf
   for (const Line& line : telling_lines(text)) {
     const auto words = words_before_comment(line.text);
     const auto refuse_line = [&](std::string_view why) {
-      return refuse(file, fmt::format("line {}: {}; {}", line.number, why, kKnownOptions));
+      return refuse_config(file, fmt::format("line {}: {}; {}", line.number, why, kKnownOptions));
     };
     if (words.size() != 2) {
       return refuse_line("a key and its value must stand there");
@@ -220,7 +219,7 @@ Result<void> check_tls(const path& dir, const Config& config) {
   const TlsFiles& files = config.tls;
   if (tls != config.servers.end() &&
       (files.certificate.empty() || files.key.empty() || files.authority.empty())) {
-    return refuse(
+    return refuse_config(
         dir / "options",
         fmt::format("lock server {} needs tls_certificate, tls_key and tls_authority there",
                     quoted_text(tls->shown)));
@@ -244,8 +243,8 @@ void add_warnings(Config& config) {
 
 Result<Config> config_from(const path& dir, const ConfigTexts& texts) {
   if (!texts.lock_servers) {
-    return refuse(dir / "lock_servers",
-                  "is missing; write the lock servers into it, separated by blanks");
+    return refuse_config(dir / "lock_servers",
+                         "is missing; write the lock servers into it, separated by blanks");
   }
   Config config;
   std::error_code ignored;

@@ -12,16 +12,18 @@
 #include "store/store_file.hpp"
 
 namespace dexlock {
-namespace {
 
-std::unexpected<Error> refuse(const std::filesystem::path& path, std::string_view why) {
-  return fail(Errc::bad_config, fmt::format("{}: {}", quoted_text(path.native()), why));
+std::unexpected<Error> refuse_config(const std::filesystem::path& file, std::string_view why) {
+  return fail(Errc::bad_config, fmt::format("{}: {}", quoted_text(file.native()), why));
 }
 
+namespace {
+
 std::unexpected<Error> refuse_errno(const std::filesystem::path& path, int error) {
-  return refuse(path, fmt::format("cannot be read: {}; make it readable for this user or set "
-                                  "DEXLOCK_CONF to another directory",
-                                  std::generic_category().message(error)));
+  return refuse_config(path,
+                       fmt::format("cannot be read: {}; make it readable for this user or set "
+                                   "DEXLOCK_CONF to another directory",
+                                   std::generic_category().message(error)));
 }
 
 }  // namespace
@@ -42,7 +44,7 @@ Result<std::optional<std::string>> read_config_file(const std::filesystem::path&
     return refuse_errno(path, errno);
   }
   if (!S_ISREG(status.st_mode)) {
-    return refuse(path, "is no regular file; put a text file there or remove it");
+    return refuse_config(path, "is no regular file; put a text file there or remove it");
   }
   std::string content(kConfigFileBytesMax + 1, '\0');
   std::size_t length = 0;
@@ -60,9 +62,10 @@ Result<std::optional<std::string>> read_config_file(const std::filesystem::path&
     length += static_cast<std::size_t>(got);
   }
   if (length > kConfigFileBytesMax) {
-    return refuse(path, fmt::format("has more than {} KiB, so it is no configuration of dex-lock; "
-                                    "correct or remove it",
-                                    kConfigFileBytesMax / 1024));
+    return refuse_config(path,
+                         fmt::format("has more than {} KiB, so it is no configuration of dex-lock; "
+                                     "correct or remove it",
+                                     kConfigFileBytesMax / 1024));
   }
   content.resize(length);
   return content;

@@ -3,7 +3,7 @@
 namespace dexlock {
 namespace {
 
-constexpr std::string_view kDigits = "0123456789ABCDEF";
+constexpr std::string_view kUpperHex = "0123456789ABCDEF";
 
 constexpr bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -11,7 +11,7 @@ constexpr bool is_plain(char c) {
 }
 
 int digit_value(char c) {
-  const auto at = kDigits.find(c);
+  const auto at = kUpperHex.find(c);
   return at == std::string_view::npos ? -1 : static_cast<int>(at);
 }
 
@@ -27,8 +27,8 @@ std::string escape_text(std::string_view raw) {
     }
     const auto byte = static_cast<unsigned char>(c);
     out += '%';
-    out += kDigits[byte >> 4U];
-    out += kDigits[byte & 15U];
+    out += kUpperHex[byte >> 4U];
+    out += kUpperHex[byte & 15U];
   }
   return out;
 }

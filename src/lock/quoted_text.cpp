@@ -3,7 +3,7 @@
 namespace dexlock {
 namespace {
 
-constexpr std::string_view kDigits = "0123456789abcdef";
+constexpr std::string_view kLowerHex = "0123456789abcdef";
 
 void append_shown(std::string& out, char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -16,8 +16,8 @@ void append_shown(std::string& out, char c) {
     out += c;
   } else if (byte < 0x20 || byte >= 0x7f) {
     out += "\\x";
-    out += kDigits[byte >> 4U];
-    out += kDigits[byte & 15U];
+    out += kLowerHex[byte >> 4U];
+    out += kLowerHex[byte & 15U];
   } else {
     out += c;
   }

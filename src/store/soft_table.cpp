@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "soft.";
 constexpr std::string_view kTableName = "soft";  // in the records: "ID MACHINE-BOOT FILE"
 constexpr std::string_view kIdName = "id";       // in the table
-constexpr std::size_t kIdBytes = 12;
+constexpr std::size_t kTableIdBytes = 12;
 constexpr std::size_t kMapBytes = std::size_t{4} << 20U;
 
 fs::path directory_of(const fs::path& store, const std::string& id) {
@@ -116,7 +116,7 @@ Result<std::shared_ptr<SoftTable>> SoftTable::current(LmdbEnv& records, const Pl
 }
 
 Result<std::shared_ptr<SoftTable>> SoftTable::make(LmdbEnv& records, const Place& place) {
-  const std::string id = random_hex(kIdBytes);
+  const std::string id = random_hex(kTableIdBytes);
   const fs::path directory = directory_of(place.store, id);
   if (::mkdir(directory.c_str(), 0700) != 0) {
     return std::unexpected(os_error(directory, "cannot create the volatile table", errno));

@@ -29,7 +29,7 @@ using boost::system::error_code;
 using Plain = asio::generic::stream_protocol::socket;
 using Tls = asio::ssl::stream<Plain>;
 
-constexpr std::size_t kReadChunk = 8 * 1024;
+constexpr std::size_t kSocketReadChunk = 8 * 1024;
 
 // A peer whose machine has vanished sends no word of it: the kernel asks, and gives up. All of it
 // is refused by a unix socket, whose peer cannot vanish so.
@@ -375,7 +375,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   bool ended_ = false;
   bool held_ = false;
   bool reading_ = false;
-  std::array<char, kReadChunk> chunk_{};
+  std::array<char, kSocketReadChunk> chunk_{};
   std::string buffer_;
   std::string queued_;
   std::string sending_;

@@ -22,7 +22,7 @@
 
 namespace dexlock {
 
-class Cluster {
+class FakeCluster {
  public:
   struct Message {
     std::size_t client = 0;
@@ -55,7 +55,7 @@ class Cluster {
     Nanoseconds paused_until{};  // its timers do not fire before
   };
 
-  explicit Cluster(std::size_t servers) : servers_(servers) {
+  explicit FakeCluster(std::size_t servers) : servers_(servers) {
     for (std::size_t server = 0; server < servers; ++server) {
       reboot(server);
     }

@@ -16,14 +16,16 @@ using std::chrono::seconds;
 constexpr Nanoseconds kNow{};
 constexpr Ballot kAbove{.round = 50, .proposer = {9, 9}};
 
-bool is_accept(const Cluster::Message& m) { return std::holds_alternative<Accept>(m.request); }
-bool is_prepare(const Cluster::Message& m) { return std::holds_alternative<Prepare>(m.request); }
+bool is_accept(const FakeCluster::Message& m) { return std::holds_alternative<Accept>(m.request); }
+bool is_prepare(const FakeCluster::Message& m) {
+  return std::holds_alternative<Prepare>(m.request);
+}
 
 struct SessionFaults : testing::Test {
-  Cluster cluster{3};
+  FakeCluster cluster{3};
 
   std::size_t holder(const std::string& name, const Claim& claim = {},
-                     const Cluster::Filter& carried = Cluster::any()) {
+                     const FakeCluster::Filter& carried = FakeCluster::any()) {
     const std::size_t client = cluster.add(name, seconds(10), claim);
     cluster.acquire(client);
     cluster.run_for(kNow, carried);
@@ -42,9 +44,9 @@ struct SessionFaults : testing::Test {
     const std::size_t client = cluster.add(name);
     cluster.acquire(client);
     cluster.deliver_all(is_prepare);
-    cluster.drop([&](const Cluster::Message& m) { return !servers.contains(m.server); });
-    cluster.deliver_all(Cluster::asking<Accept>());
-    cluster.drop(Cluster::any());
+    cluster.drop([&](const FakeCluster::Message& m) { return !servers.contains(m.server); });
+    cluster.deliver_all(FakeCluster::asking<Accept>());
+    cluster.drop(FakeCluster::any());
     EXPECT_FALSE(cluster.holds(client));
     return client;
   }
@@ -90,10 +92,10 @@ TEST_F(SessionFaults, ObservationStartsAtTheReceiptOfALateAnswer) {
   cluster.kill(a);
   const auto b = cluster.add("b");
   cluster.acquire(b);
-  cluster.deliver_all(Cluster::asking<Prepare>());
+  cluster.deliver_all(FakeCluster::asking<Prepare>());
   cluster.pass(seconds(3));
   const Instant receipt = cluster.clock(b);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   const auto& observers = cluster.session(b).observers();
   ASSERT_EQ(observers.size(), 1U);
   for (const auto& sighting : observers.begin()->second.sightings()) {
@@ -111,7 +113,7 @@ TEST_F(SessionFaults, WritingTheRecordAnewIsNoRenewal) {
   }
   cluster.pass(seconds(4));
   cluster.renew(a);
-  cluster.run_for(kNow, [](const Cluster::Message& m) {
+  cluster.run_for(kNow, [](const FakeCluster::Message& m) {
     return !std::holds_alternative<Heartbeat>(m.request) ||
            (m.reply && std::get<Answer>(*m.reply).verdict == Verdict::fenced) ||
            (!m.reply && std::get<Heartbeat>(m.request).granted < kAbove);
@@ -129,7 +131,7 @@ TEST_F(SessionFaults, AnEvictionAlwaysPrepares) {
   waiter("b");
   bool evicted = false;
   bool prepared = false;
-  cluster.run_for(seconds(12), [&](const Cluster::Message& m) {
+  cluster.run_for(seconds(12), [&](const FakeCluster::Message& m) {
     if (const auto* prepare = std::get_if<Prepare>(&m.request)) {
       prepared = prepared || prepare->intent == Intent::evict;
     }
@@ -167,7 +169,7 @@ TEST_F(SessionFaults, AnEvictorWhoseEvidenceIsOlderThanARestartIsRefused) {
   const auto a = holder("a");
   cluster.client(a).renews = false;
   const auto b = waiter("b");
-  cluster.run_for(milliseconds(9'900), Cluster::of(b));
+  cluster.run_for(milliseconds(9'900), FakeCluster::of(b));
   cluster.renew(a);
   cluster.run_for(kNow);
   for (const std::size_t server : {0U, 1U, 2U}) {
@@ -222,7 +224,7 @@ TEST_F(SessionFaults, AReleaseOvertakesTheAcquisitionItGivesUp) {
   const auto a = cluster.add("a");
   cluster.acquire(a);
   cluster.deliver_all(is_prepare);
-  std::vector<Cluster::Message> late = cluster.wire;
+  std::vector<FakeCluster::Message> late = cluster.wire;
   cluster.wire.clear();
   cluster.release(a);
   cluster.run_for(seconds(1));
@@ -267,22 +269,22 @@ TEST_F(SessionFaults, StopsAtAnAlarmInTheMiddleOfAnAcquisition) {
 }
 
 TEST_F(SessionFaults, StopsAtAnAlarmInAnswerToARepair) {
-  const auto a = holder("a", {}, Cluster::to({0, 1}));
-  const auto repair = [](const Cluster::Message& m) { return is_accept(m) && m.server == 2; };
+  const auto a = holder("a", {}, FakeCluster::to({0, 1}));
+  const auto repair = [](const FakeCluster::Message& m) { return is_accept(m) && m.server == 2; };
   cluster.pass(seconds(1));
   cluster.renew(a);
   cluster.deliver_all([&](const auto& m) { return !repair(m); });
   ASSERT_EQ(std::ranges::count_if(cluster.wire, repair), 1);
   const Ballot ballot = std::get<Accept>(cluster.wire.front().request).ballot;
   ask(2, Accept{ballot, Record{.count = 1, .op = {"twin"}}, {}, false});
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   EXPECT_EQ(cluster.count<AlarmRaised>(a), 1U);
   EXPECT_FALSE(cluster.holds(a));
 }
 
 // S10: a server that missed the grant is given it, then takes heartbeats.
 TEST_F(SessionFaults, AServerThatMissedTheGrantIsBroughtUpToDateByTheNextRenewal) {
-  const auto a = holder("a", {}, Cluster::to({0, 1}));
+  const auto a = holder("a", {}, FakeCluster::to({0, 1}));
   cluster.run_for(seconds(3));
   EXPECT_NE(cluster.server(2).durable.value, std::nullopt);
   EXPECT_EQ(cluster.server(2).soft.beats.size(), 1U);
@@ -295,7 +297,7 @@ TEST_F(SessionFaults, AServerThatMissedTheGrantIsBroughtUpToDateByTheNextRenewal
 class OneServerBehindOneDown : public SessionFaults, public testing::WithParamInterface<bool> {};
 
 TEST_P(OneServerBehindOneDown, AHolderKeepsItsLock) {
-  const auto a = holder("a", {}, Cluster::to({0, 1}));
+  const auto a = holder("a", {}, FakeCluster::to({0, 1}));
   cluster.client(a).renews = false;
   const auto b = cluster.add("b");  // wants it, and gets a promise where the grant is not known
   cluster.acquire(b, Patience::once);
@@ -325,7 +327,7 @@ TEST_F(SessionFaults, AHolderLiftsAFenceOnOneServerWhileAnotherIsDown) {
 TEST_F(SessionFaults, AReleaseThatStoppedHalfWayDoesNotBlockTheLockForEver) {
   const auto a = holder("a");
   cluster.release(a);
-  cluster.run_for(kNow, Cluster::to({0}));
+  cluster.run_for(kNow, FakeCluster::to({0}));
   cluster.kill(a);
   const auto b = cluster.add("b");
   cluster.acquire(b);
@@ -336,7 +338,7 @@ TEST_F(SessionFaults, AReleaseThatStoppedHalfWayDoesNotBlockTheLockForEver) {
 TEST_F(SessionFaults, NorDoesItIfThatServerGoesDownAfterwards) {
   const auto a = holder("a");
   cluster.release(a);
-  cluster.run_for(kNow, Cluster::to({0}));
+  cluster.run_for(kNow, FakeCluster::to({0}));
   cluster.kill(a);
   const auto b = cluster.add("b");
   cluster.acquire(b);
@@ -351,7 +353,7 @@ TEST_F(SessionFaults, AnEvictionThatReachedOneServerOnlyIsCompletedByItsEvictor)
   const auto b = waiter("b");
   cluster.kill(a);
   bool lost = false;
-  cluster.run_for(seconds(11), [&](const Cluster::Message& m) {
+  cluster.run_for(seconds(11), [&](const FakeCluster::Message& m) {
     const bool loses = is_accept(m) && !m.reply && m.server != 0;
     lost = lost || loses;
     return !loses;
@@ -367,7 +369,7 @@ TEST_F(SessionFaults, AnOverruledRemovalDoesNotKeepADeadHolderForEver) {
   const auto a = holder("a", {.mode = Mode::shared});
   const auto b = waiter("b");
   cluster.kill(a);
-  cluster.run_for(seconds(11), [&](const Cluster::Message& m) {
+  cluster.run_for(seconds(11), [&](const FakeCluster::Message& m) {
     return m.reply || !is_accept(m) || m.server == 0;
   });
   ASSERT_FALSE(cluster.holds(b));
@@ -441,7 +443,7 @@ TEST_F(SessionFaults, AWaiterWhoseFirstProposalWasLostIsGrantedTheLockLater) {
   const auto b = cluster.add("b");
   cluster.acquire(b);
   cluster.deliver_all(is_prepare);
-  ASSERT_EQ(cluster.drop(Cluster::asking<Accept>()), 3U);
+  ASSERT_EQ(cluster.drop(FakeCluster::asking<Accept>()), 3U);
   const auto a = cluster.add("a");
   cluster.acquire(a);
   cluster.run_for(seconds(30));
@@ -517,7 +519,7 @@ TEST_F(SessionFaults, ACopyOfASavedStickyPromiseProposesWhatTheOriginalProposes)
   cluster.start(copy);
   cluster.client(a).renews = cluster.client(copy).renews = false;
   cluster.release(a);
-  cluster.run_for(kNow, Cluster::to({0}));
+  cluster.run_for(kNow, FakeCluster::to({0}));
   cluster.release(copy);
   cluster.run_for(kNow);
   EXPECT_EQ(cluster.count<AlarmRaised>(a), 0U);
@@ -535,7 +537,7 @@ TEST_F(SessionFaults, TwoCopiesOfASavedStickyPromiseProposeTheSame) {
   cluster.start(copy);
   cluster.client(a).renews = cluster.client(copy).renews = false;
   cluster.release(a);
-  cluster.run_for(kNow, Cluster::to({0}));
+  cluster.run_for(kNow, FakeCluster::to({0}));
   cluster.release(copy);
   cluster.run_for(kNow);
   EXPECT_EQ(cluster.count<AlarmRaised>(copy), 0U);
@@ -562,13 +564,13 @@ TEST_F(SessionFaults, AReleaseWithoutAMajoritysPromisePrepares) {
   cluster.client(a).renews = false;
   cluster.acquire(a);
   cluster.deliver_all(is_prepare);
-  cluster.deliver_all(Cluster::asking<Accept>());
+  cluster.deliver_all(FakeCluster::asking<Accept>());
   for (auto& message : cluster.wire) {
     if (message.server != 0) {
       std::get<Answer>(*message.reply).state.promised = kAbove;  // stolen at once
     }
   }
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   ASSERT_TRUE(cluster.holds(a));
   cluster.release(a);
   EXPECT_TRUE(std::ranges::all_of(cluster.wire, is_prepare));

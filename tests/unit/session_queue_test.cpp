@@ -11,10 +11,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Nanoseconds kLease = seconds(10);
-constexpr Nanoseconds kClaim = seconds(5);  // of Cluster::terms()
+constexpr Nanoseconds kClaim = seconds(5);  // of FakeCluster::terms()
 
 struct SessionQueueTest : testing::Test {
-  Cluster cluster{3};
+  FakeCluster cluster{3};
 
   std::size_t add(const std::string& name) {
     const std::size_t client = cluster.add(name);
@@ -38,7 +38,7 @@ struct SessionQueueTest : testing::Test {
   }
   template <class R>
   std::size_t asked() {
-    return static_cast<std::size_t>(std::ranges::count_if(cluster.wire, Cluster::asking<R>()));
+    return static_cast<std::size_t>(std::ranges::count_if(cluster.wire, FakeCluster::asking<R>()));
   }
   // One answer and then one more for each message now on its way: a round trip.
   void round_trip() {
@@ -65,10 +65,10 @@ TEST_F(SessionQueueTest, HandsOverToTheSeniorWaiterInOneRoundTrip) {
   const auto b = waiter("b");
   const auto c = waiter("c");
   cluster.renew(a);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   cluster.release(a);
   EXPECT_EQ(asked<Prepare>(), 0U);
-  cluster.deliver_all(Cluster::of(a));
+  cluster.deliver_all(FakeCluster::of(a));
   cluster.run_for(milliseconds(700));  // its next look
   EXPECT_TRUE(cluster.holds(b));
   EXPECT_EQ(cluster.session(b).token(), FencingToken{2});
@@ -82,12 +82,12 @@ TEST_F(SessionQueueTest, AnHeirReleasesInOneRoundTripToo) {
   const auto b = waiter("b");
   const auto c = waiter("c");
   cluster.renew(a);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   cluster.release(a);
   cluster.run_for(milliseconds(700));
   ASSERT_TRUE(cluster.holds(b));
   cluster.renew(b);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   cluster.release(b);
   EXPECT_EQ(asked<Prepare>(), 0U);
   EXPECT_EQ(asked<Accept>(), 3U);
@@ -101,9 +101,9 @@ TEST_F(SessionQueueTest, WhoHandedOverKeepsNoPromise) {
   const auto a = holder("a");
   waiter("b");
   cluster.renew(a);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   cluster.release(a);
-  cluster.deliver_all(Cluster::of(a));
+  cluster.deliver_all(FakeCluster::of(a));
   EXPECT_EQ(cluster.count<Released>(a), 1U);
   cluster.acquire(a);
   EXPECT_EQ(asked<Prepare>(), 3U);
@@ -114,23 +114,23 @@ TEST_F(SessionQueueTest, AnInheritedLeaseCountsFromTheRefreshItNames) {
   const auto b = waiter("b");
   const Nanoseconds posted = cluster.now();
   cluster.renew(a);
-  cluster.deliver_all(Cluster::any());
-  cluster.drop(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
+  cluster.drop(FakeCluster::any());
   cluster.pass(seconds(1));  // b renews nothing meanwhile
   cluster.release(a);
-  cluster.deliver_all(Cluster::of(a));
+  cluster.deliver_all(FakeCluster::of(a));
   cluster.wake(b);
-  cluster.deliver_all([&](const Cluster::Message& m) {
+  cluster.deliver_all([&](const FakeCluster::Message& m) {
     return m.client == b && !std::holds_alternative<Heartbeat>(m.request) &&
            !std::holds_alternative<Post>(m.request);
   });
   ASSERT_TRUE(cluster.holds(b));
   EXPECT_EQ(cluster.session(b).belief()->lease(), kClaim);
-  cluster.drop(Cluster::any());
+  cluster.drop(FakeCluster::any());
   cluster.client(b).renews = false;
-  cluster.run_for(posted + kClaim - cluster.now() - milliseconds(1), Cluster::of(a));
+  cluster.run_for(posted + kClaim - cluster.now() - milliseconds(1), FakeCluster::of(a));
   EXPECT_TRUE(cluster.holds(b));
-  cluster.run_for(milliseconds(2), Cluster::of(a));
+  cluster.run_for(milliseconds(2), FakeCluster::of(a));
   EXPECT_FALSE(cluster.holds(b));
 }
 
@@ -138,7 +138,7 @@ TEST_F(SessionQueueTest, ItsFirstHeartbeatMakesAnInheritedLeaseAWholeOne) {
   const auto a = holder("a");
   const auto b = waiter("b");
   cluster.renew(a);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   cluster.release(a);
   cluster.run_for(milliseconds(700));
   ASSERT_TRUE(cluster.holds(b));
@@ -150,7 +150,7 @@ TEST_F(SessionQueueTest, ADeadHeirCostsItsClaimOnly) {
   const auto b = waiter("b");
   const auto c = waiter("c");
   cluster.renew(a);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   cluster.kill(b);
   cluster.release(a);
   cluster.run_for(kClaim - milliseconds(100));
@@ -164,7 +164,7 @@ TEST_F(SessionQueueTest, AClaimThatAllServersForgotIsWaitedOutInFull) {
   const auto a = holder("a");
   const auto b = waiter("b");
   cluster.renew(a);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   cluster.release(a);
   cluster.run_for(milliseconds(700));
   ASSERT_TRUE(cluster.holds(b));
@@ -173,10 +173,11 @@ TEST_F(SessionQueueTest, AClaimThatAllServersForgotIsWaitedOutInFull) {
   }
   const auto c = waiter("c");
   while (cluster.holds(b)) {  // cut off: nothing of it arrives
-    cluster.run_for(milliseconds(50), [&](const Cluster::Message& m) { return m.client != b; });
+    cluster.run_for(milliseconds(50), [&](const FakeCluster::Message& m) { return m.client != b; });
     ASSERT_FALSE(cluster.holds(c) && cluster.holds(b));
   }
-  cluster.run_for(kLease + seconds(2), [&](const Cluster::Message& m) { return m.client != b; });
+  cluster.run_for(kLease + seconds(2),
+                  [&](const FakeCluster::Message& m) { return m.client != b; });
   EXPECT_TRUE(cluster.holds(c));
 }
 
@@ -220,10 +221,10 @@ TEST_F(SessionQueueTest, AWaiterThatComesLaterDoesNotOvertake) {
   const auto a = holder("a");
   const auto b = waiter("b");
   cluster.release(a);  // it knows of nobody, so the lock is free now
-  cluster.deliver_all(Cluster::of(a));
+  cluster.deliver_all(FakeCluster::of(a));
   const auto c = add("c");
   cluster.acquire(c);
-  cluster.deliver_all(Cluster::of(c));
+  cluster.deliver_all(FakeCluster::of(c));
   EXPECT_FALSE(cluster.holds(c));
   cluster.run_for(seconds(1));
   EXPECT_TRUE(cluster.holds(b));
@@ -248,30 +249,30 @@ TEST_F(SessionQueueTest, WhatWasSeenOfOneHandOverIsNoEvidenceAgainstAnother) {
   cluster.run_for(seconds(1));
   cluster.renew(a);
   cluster.run_for(milliseconds(10));
-  const auto waits_only = [&](const Cluster::Message& m) {
+  const auto waits_only = [&](const FakeCluster::Message& m) {
     return m.client == a || (!std::holds_alternative<Prepare>(m.request) &&
                              !std::holds_alternative<Heartbeat>(m.request));
   };
   cluster.release(a);
-  cluster.run_for(seconds(3), [&](const Cluster::Message& m) {
+  cluster.run_for(seconds(3), [&](const FakeCluster::Message& m) {
     const bool heard = m.client == a ? m.server == 0 : m.client == c || m.server != 0;
     return waits_only(m) && heard;
   });
   ASSERT_NE(cluster.server(0).durable.value->find(FencingToken{2}), nullptr);
   ASSERT_EQ(cluster.server(1).durable.value->find(FencingToken{2}), nullptr);
-  cluster.run_for(milliseconds(1000), [&](const Cluster::Message& m) {
+  cluster.run_for(milliseconds(1000), [&](const FakeCluster::Message& m) {
     return waits_only(m) && m.client != b && (m.client != a || m.server != 0);
   });
   ASSERT_NE(cluster.server(1).durable.value->find(FencingToken{2}), nullptr);
-  cluster.run_for(milliseconds(600), [&](const Cluster::Message& m) {
+  cluster.run_for(milliseconds(600), [&](const FakeCluster::Message& m) {
     return waits_only(m) && m.client == b && m.server != 0;
   });
   ASSERT_TRUE(cluster.holds(b));
   for (const Nanoseconds end = cluster.now() + seconds(4); cluster.now() < end;) {
-    cluster.run_for(milliseconds(20), [&](const Cluster::Message& m) { return m.client == c; });
+    cluster.run_for(milliseconds(20), [&](const FakeCluster::Message& m) { return m.client == c; });
     ASSERT_FALSE(cluster.holds(b) && cluster.holds(c)) << cluster.now().count();
   }
-  cluster.run_for(seconds(20), Cluster::of(c));
+  cluster.run_for(seconds(20), FakeCluster::of(c));
   EXPECT_TRUE(cluster.holds(c));
 }
 

@@ -26,7 +26,7 @@ class World {
     repeats_ = random_.below(2) == 0 ? 0 : random_.below(15);
     slow_ = random_.below(15);
     readers_ = random_.below(4) == 0;
-    cluster_.post = [this](Cluster::Message message) { send(std::move(message)); };
+    cluster_.post = [this](FakeCluster::Message message) { send(std::move(message)); };
     cluster_.on_event = [this](std::size_t client, const Event& event) { judge(client, event); };
     const std::size_t clients = 3 + random_.below(2);
     for (std::size_t client = 0; client < clients; ++client) {
@@ -87,7 +87,7 @@ class World {
     lives_.push_back(Life{.next_act = up_to(milliseconds(500))});
   }
 
-  void send(Cluster::Message message) {
+  void send(FakeCluster::Message message) {
     if (percent(faulty() ? losses_ : 0)) {
       return;
     }
@@ -106,7 +106,7 @@ class World {
       violations.push_back("it never comes to rest");
       return;
     }
-    const auto message = std::ranges::min_element(cluster_.wire, {}, &Cluster::Message::due);
+    const auto message = std::ranges::min_element(cluster_.wire, {}, &FakeCluster::Message::due);
     const Nanoseconds arrives = message == cluster_.wire.end() ? Nanoseconds::max() : message->due;
     const auto [rings, client] = cluster_.next_timer();
     const auto acts = std::ranges::min_element(lives_, {}, &Life::next_act);
@@ -288,7 +288,7 @@ class World {
 
   Planted planted_;
   Random random_;
-  Cluster cluster_{3};
+  FakeCluster cluster_{3};
   std::vector<Life> lives_;
   std::uint64_t losses_ = 0;  // percent of the messages
   std::uint64_t repeats_ = 0;

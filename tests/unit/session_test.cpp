@@ -11,10 +11,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Nanoseconds kLease = seconds(10);  // of Cluster::add()
+constexpr Nanoseconds kLease = seconds(10);  // of FakeCluster::add()
 
 struct SessionTest : testing::Test {
-  Cluster cluster{3};
+  FakeCluster cluster{3};
 
   std::size_t holder(const std::string& name, const Claim& claim = {}) {
     const std::size_t client = cluster.add(name, seconds(10), claim);
@@ -32,7 +32,7 @@ struct SessionTest : testing::Test {
   }
   template <class R>
   std::size_t asked() {
-    const auto filter = Cluster::asking<R>();
+    const auto filter = FakeCluster::asking<R>();
     return static_cast<std::size_t>(std::ranges::count_if(cluster.wire, filter));
   }
 };
@@ -41,13 +41,13 @@ TEST_F(SessionTest, IsGrantedAFreeLockInTwoRoundTrips) {
   const auto a = cluster.add("a");
   cluster.acquire(a);
   EXPECT_EQ(asked<Prepare>(), 3U);
-  cluster.deliver_all(Cluster::asking<Prepare>());
+  cluster.deliver_all(FakeCluster::asking<Prepare>());
   for (int i = 0; i < 3; ++i) {
     cluster.deliver(0);
   }
   EXPECT_EQ(asked<Accept>(), 3U);
   EXPECT_FALSE(cluster.holds(a));
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   EXPECT_TRUE(cluster.holds(a));
   EXPECT_EQ(cluster.session(a).token(), FencingToken{1});
   EXPECT_EQ(cluster.count<Granted>(a), 1U);
@@ -94,7 +94,7 @@ TEST_F(SessionTest, WaitsUntilTheHolderReleases) {
 TEST_F(SessionTest, OnlyReadsWhileItWaits) {
   const auto a = holder("a");
   waiter("b");
-  cluster.run_for(seconds(7), [](const Cluster::Message& m) {
+  cluster.run_for(seconds(7), [](const FakeCluster::Message& m) {
     EXPECT_TRUE(m.client == 0 || m.reply || std::holds_alternative<Read>(m.request));
     return true;
   });
@@ -107,7 +107,7 @@ TEST_F(SessionTest, ReleasesInOneRoundTrip) {
   const auto a = holder("a");
   cluster.release(a);
   EXPECT_EQ(asked<Accept>(), 3U);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   EXPECT_EQ(cluster.count<Released>(a), 1U);
   EXPECT_TRUE(cluster.server(0).durable.value->is_free());
 }
@@ -152,7 +152,7 @@ TEST_F(SessionTest, NeverBelievesAgainAfterAReleaseWithoutAnswer) {
   const auto a = holder("a");
   cluster.renew(a);
   cluster.release(a);
-  cluster.run_for(seconds(30), [](const Cluster::Message& m) {
+  cluster.run_for(seconds(30), [](const FakeCluster::Message& m) {
     return std::holds_alternative<Heartbeat>(m.request);
   });
   EXPECT_FALSE(cluster.holds(a));
@@ -168,7 +168,7 @@ TEST_F(SessionTest, RenewsInOneRoundTripWithoutADurableWrite) {
   cluster.renew(a);
   EXPECT_EQ(asked<Heartbeat>(), 3U);
   EXPECT_EQ(cluster.wire.size(), 3U);
-  cluster.deliver_all(Cluster::to({0, 1}));
+  cluster.deliver_all(FakeCluster::to({0, 1}));
   EXPECT_EQ(cluster.count<Renewed>(a), 2U) << "a majority is enough";
   EXPECT_EQ(cluster.server(1).durable, before);
   cluster.pass(seconds(9));
@@ -196,17 +196,17 @@ TEST_F(SessionTest, CountsItsLeaseFromTheSendingOfTheRenewal) {
   cluster.renew(a);
   const Instant sent = cluster.clock(a);
   cluster.pass(seconds(3));
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   EXPECT_EQ(cluster.session(a).belief()->start(), sent);
 }
 
 TEST_F(SessionTest, LosesTheLockWhenNoMajorityConfirmsItInTime) {
   const auto a = holder("a");
   const Nanoseconds granted = cluster.now();
-  cluster.run_for(kLease - seconds(1), Cluster::to({0}));
+  cluster.run_for(kLease - seconds(1), FakeCluster::to({0}));
   EXPECT_TRUE(cluster.holds(a));
   EXPECT_EQ(cluster.count<Lost>(a), 0U);
-  cluster.run_for(seconds(2), Cluster::to({0}));
+  cluster.run_for(seconds(2), FakeCluster::to({0}));
   EXPECT_FALSE(cluster.holds(a));
   EXPECT_EQ(cluster.count<Lost>(a), 1U);
   EXPECT_LE(cluster.now() - granted, kLease + seconds(1));
@@ -218,7 +218,7 @@ TEST_F(SessionTest, NeverComesBackAfterItsLeaseHasRunOut) {
   cluster.pass(seconds(5));
   cluster.renew(a);
   cluster.pass(seconds(6));
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   EXPECT_FALSE(cluster.holds(a));
   EXPECT_EQ(cluster.count<Lost>(a), 1U);
 }
@@ -301,7 +301,7 @@ TEST_F(SessionTest, BelievesForTheLeaseInTheRecordNotOfThePresentCall) {
   cluster.client(a).renews = false;
   cluster.start(a);
   cluster.renew(a);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   EXPECT_TRUE(cluster.holds(a));
   cluster.pass(seconds(10));
   EXPECT_FALSE(cluster.holds(a));
@@ -341,7 +341,7 @@ TEST_F(SessionTest, LeavesOtherReadersInOneRoundTrip) {
   const auto b = holder("b", shared);
   cluster.release(b);
   EXPECT_EQ(asked<Accept>(), 3U);
-  cluster.deliver_all(Cluster::any());
+  cluster.deliver_all(FakeCluster::any());
   EXPECT_EQ(cluster.count<Released>(b), 1U);
   EXPECT_EQ(cluster.server(0).durable.value->holders.size(), 1U);
   EXPECT_TRUE(cluster.holds(a));
@@ -379,7 +379,7 @@ TEST_F(SessionTest, WaitsAtAGateThatIsHeldAndGoesOnWhenItOpens) {
 TEST_F(SessionTest, EndsATryThatNobodyLetsWrite) {
   const auto a = cluster.add("a");
   cluster.acquire(a, Patience::once);
-  const auto full = [](const Cluster::Message& m) {
+  const auto full = [](const FakeCluster::Message& m) {
     return !m.reply && std::holds_alternative<Accept>(m.request);
   };
   for (int left = 10'000; cluster.count<NoQuorum>(a) == 0; --left) {
@@ -486,7 +486,7 @@ TEST_F(SessionTest, SendsEveryHeartbeatNumberForOneStartOnly) {
     ASSERT_TRUE(saved);
     EXPECT_EQ(saved->beat, number) << "kept before it was sent";
     EXPECT_TRUE(numbers.insert(number).second) << number << " was sent before";
-    cluster.deliver_all(Cluster::any());
+    cluster.deliver_all(FakeCluster::any());
   }
 }
 
@@ -500,7 +500,7 @@ TEST_F(SessionTest, SavesThatItMayBeListedBeforeItProposes) {
   }
   ASSERT_FALSE(cluster.client(a).saved.empty());
   EXPECT_TRUE(parse_saved(cluster.client(a).saved)->maybe_listed);
-  cluster.deliver_all(Cluster::asking<Accept>());
+  cluster.deliver_all(FakeCluster::asking<Accept>());
   cluster.kill(a);  // before it learned of its grant
   cluster.start(a);
   EXPECT_FALSE(cluster.holds(a)) << "never a guess";
