@@ -108,6 +108,12 @@ bool Cluster::is_local() const {
   });
 }
 
+bool Cluster::pushes() const {
+  return std::ranges::all_of(options_.config.servers, [](const ServerEntry& entry) {
+    return entry.kind == ServerEntry::Kind::socket;
+  });
+}
+
 bool Cluster::settled() const {
   return std::ranges::all_of(seats_, [](const Seat& seat) {
     return (seat.connected || seat.down) && seat.group_steps == 0;
@@ -133,6 +139,9 @@ void Cluster::on_down(std::size_t server, Error why) {
   seat.group_steps = 0;
   seat.link->close();
   assembly_.on_down(server, why.text);
+  for (Watched& watched : watched_) {
+    watched.asked[server] = false;
+  }
   const auto wait =
       std::min(kLongestRetry, kFirstRetry * (1U << std::min(seat.failures, kRetryDoublings)));
   ++seat.failures;
@@ -212,14 +221,55 @@ void Cluster::flush(std::size_t server) {
       send(server, pending);
     }
   }
+  for (Watched& watched : watched_) {
+    if (!watched.asked[server]) {
+      watched.asked[server] = true;
+      send(server, watched);
+    }
+  }
+}
+
+Where Cluster::place(std::size_t server) const {
+  const Group& group = *assembly_.group();
+  return {group.id, seats_[server].greeting->identity.incarnation, group.epoch};
 }
 
 void Cluster::send(std::size_t server, Pending& pending) {
-  const Group& group = *assembly_.group();
-  const Where where{group.id, seats_[server].greeting->identity.incarnation, group.epoch};
   seats_[server].link->request(
-      where, pending.name, pending.request,
+      place(server), pending.name, pending.request,
       [this, server, id = pending.id](Reply reply) { on_reply(server, id, std::move(reply)); });
+}
+
+void Cluster::send(std::size_t server, Watched& watched) {
+  seats_[server].link->watch(place(server), watched.name, watched.client,
+                             [this, server, handler = watched.handler](const Answer& answer) {
+                               if (answer.state.promised.epoch == group()->epoch.value) {
+                                 handler(server, answer);
+                               }
+                             });
+}
+
+void Cluster::watch(const std::string& name, const ClientId& client, NewsHandler handler) {
+  unwatch(name, client);
+  watched_.push_back({name, client, std::move(handler), std::vector<bool>(seats_.size())});
+  for (std::size_t server = 0; server < seats_.size(); ++server) {
+    flush(server);
+  }
+}
+
+void Cluster::unwatch(const std::string& name, const ClientId& client) {
+  const auto at = std::ranges::find_if(watched_, [&](const Watched& watched) {
+    return watched.name == name && watched.client == client;
+  });
+  if (at == watched_.end()) {
+    return;
+  }
+  for (std::size_t server = 0; server < seats_.size(); ++server) {
+    if (at->asked[server]) {
+      seats_[server].link->unwatch(name, client);
+    }
+  }
+  watched_.erase(at);
 }
 
 void Cluster::on_reply(std::size_t server, std::uint64_t id, Reply reply) {

@@ -57,6 +57,12 @@ class Cluster {
   void request(std::size_t server, const std::string& name, Request request,
                Link::ReplyHandler handler);
 
+  // Tells of changes of the lock that may concern `client`, from servers that push, also after they
+  // were away; until unwatch().
+  using NewsHandler = std::function<void(std::size_t server, const Answer&)>;
+  void watch(const std::string& name, const ClientId& client, NewsHandler handler);
+  void unwatch(const std::string& name, const ClientId& client);
+
   [[nodiscard]] std::size_t size() const { return seats_.size(); }
   [[nodiscard]] const Assembly& assembly() const { return assembly_; }
   [[nodiscard]] const std::optional<Group>& group() const { return assembly_.group(); }
@@ -64,6 +70,7 @@ class Cluster {
   // True where the number of holders of one lock is bounded by the length of a file name.
   [[nodiscard]] bool has_files_store() const;
   [[nodiscard]] bool is_local() const;  // stores in this process alone
+  [[nodiscard]] bool pushes() const;    // all servers tell of changes
   // Everything has answered or failed at least once, and no step of forming is under way.
   [[nodiscard]] bool settled() const;
 
@@ -77,6 +84,12 @@ class Cluster {
     Link::ReplyHandler handler;
     Clock::time_point expires;
     bool sent = false;
+  };
+  struct Watched {
+    std::string name;
+    ClientId client;
+    NewsHandler handler;
+    std::vector<bool> asked;  // of each server, on its present connection
   };
   struct Seat {
     std::string shown;
@@ -101,6 +114,8 @@ class Cluster {
   void take_steps(std::vector<GroupStep> steps);
   void flush(std::size_t server);
   void send(std::size_t server, Pending& pending);
+  void send(std::size_t server, Watched& watched);
+  [[nodiscard]] Where place(std::size_t server) const;
   void on_reply(std::size_t server, std::uint64_t id, Reply reply);
   void fail_pending(std::size_t server, bool only_expired, const std::string& why);
   void arm();
@@ -112,6 +127,7 @@ class Cluster {
   Handlers handlers_;
   Assembly assembly_;
   std::vector<Seat> seats_;
+  std::vector<Watched> watched_;
   boost::asio::steady_timer timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::uint64_t next_id_ = 1;

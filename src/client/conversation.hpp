@@ -24,6 +24,10 @@ class Conversation {
   virtual void request(const Where& where, const std::string& name, Request request,
                        Link::ReplyHandler handler) = 0;
   virtual void change_group(const GroupStep& step, Link::GroupHandler handler) = 0;
+  // As Link.
+  virtual void watch(const Where& /*where*/, const std::string& /*name*/,
+                     const ClientId& /*client*/, Link::AnswerHandler /*handler*/) {}
+  virtual void unwatch(const std::string& /*name*/, const ClientId& /*client*/) {}
 
   // False for a line that no server of ours sends: the connection is of no use any more.
   [[nodiscard]] virtual bool on_line(std::string_view line) = 0;

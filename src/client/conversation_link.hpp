@@ -33,6 +33,19 @@ class ConversationLink : public Link {
     }
   }
 
+  void watch(const Where& where, const std::string& name, const ClientId& client,
+             AnswerHandler handler) final {
+    if (conversation_) {
+      conversation_->watch(where, name, client, std::move(handler));
+    }
+  }
+
+  void unwatch(const std::string& name, const ClientId& client) final {
+    if (conversation_) {
+      conversation_->unwatch(name, client);
+    }
+  }
+
  protected:
   // Tells it later, from the loop: never from inside a call of this link.
   void report_down(Error why) {

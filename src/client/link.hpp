@@ -33,6 +33,7 @@ class Link {
     std::function<void(Error)> on_down;
   };
   using ReplyHandler = std::function<void(Reply)>;
+  using AnswerHandler = std::function<void(const Answer&)>;
   using GroupHandler = std::function<void(Result<Group>)>;
 
   Link() = default;
@@ -45,6 +46,13 @@ class Link {
   virtual void request(const Where& where, const std::string& name, Request request,
                        ReplyHandler handler) = 0;
   virtual void change_group(const GroupStep& step, GroupHandler handler) = 0;
+
+  // Tells when the lock has changed so that `client` may care, until the link goes down or
+  // unwatch(); `handler` gets any number of answers. A hint: where servers cannot push it does
+  // nothing.
+  virtual void watch(const Where& /*where*/, const std::string& /*name*/,
+                     const ClientId& /*client*/, AnswerHandler /*handler*/) {}
+  virtual void unwatch(const std::string& /*name*/, const ClientId& /*client*/) {}
 };
 
 }  // namespace dexlock

@@ -14,9 +14,11 @@ namespace {
 
 std::uint64_t draw() { return std::stoull(random_hex(8), nullptr, 16); }
 
-// A waiter on local stores only may look often: a look is a memory read. Elsewhere it is a message.
+// A waiter on local stores only may look often: a look is a memory read. Elsewhere it is a message,
+// and where all servers push it is needed for what is not told only: that a holder is dead.
 constexpr std::chrono::milliseconds kLocalPoll{20};
 constexpr std::chrono::milliseconds kRemotePoll{100};
+constexpr std::chrono::milliseconds kPushedPoll{500};
 
 SessionSetup setup_for(const Cluster& cluster, const LockDriverOptions& options) {
   INVARIANT(cluster.group().has_value());
@@ -39,7 +41,7 @@ SessionSetup setup_for(const Cluster& cluster, const LockDriverOptions& options)
     setup.holders_max = kFilesHoldersMax;
   } else {
     setup.queues = true;
-    setup.poll_max = cluster.is_local() ? kLocalPoll : kRemotePoll;
+    setup.poll_max = cluster.is_local() ? kLocalPoll : cluster.pushes() ? kPushedPoll : kRemotePoll;
   }
   return setup;
 }
@@ -52,6 +54,7 @@ LockDriver::LockDriver(boost::asio::io_context& loop, Cluster& cluster, LockDriv
                        Handlers handlers)
     : cluster_(cluster),
       name_(options.name),
+      client_(options.claim.client),
       remembered_(options.seen),
       handlers_(std::move(handlers)),
       session_(setup_for(cluster, options)),
@@ -65,6 +68,20 @@ LockDriver::LockDriver(boost::asio::io_context& loop, Cluster& cluster, LockDriv
   for (std::size_t server = 0; server < cluster_.size(); ++server) {
     recall(server);
   }
+}
+
+LockDriver::~LockDriver() {
+  *alive_ = false;
+  cluster_.unwatch(name_, client_);
+}
+
+void LockDriver::acquire(Patience patience) {
+  if (patience == Patience::wait) {
+    cluster_.watch(name_, client_, [this](std::size_t server, const Answer& news) {
+      carry_out(session_.on_news(server, news, now_()));
+    });
+  }
+  carry_out(session_.acquire(patience, now_()));
 }
 
 void LockDriver::recall(std::size_t server) {

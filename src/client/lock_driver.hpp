@@ -38,12 +38,12 @@ class LockDriver {
   // Requires: the cluster's group is known.
   LockDriver(boost::asio::io_context& loop, Cluster& cluster, LockDriverOptions options,
              Handlers handlers);
-  ~LockDriver() { *alive_ = false; }
+  ~LockDriver();
   LockDriver(const LockDriver&) = delete;
   LockDriver& operator=(const LockDriver&) = delete;
 
   void resume(const Saved& saved) { session_.resume(saved); }
-  void acquire(Patience patience) { carry_out(session_.acquire(patience, now_())); }
+  void acquire(Patience patience);
   void renew() { carry_out(session_.renew(now_())); }
   void release() { carry_out(session_.release(now_())); }
 
@@ -60,6 +60,7 @@ class LockDriver {
 
   Cluster& cluster_;
   std::string name_;
+  ClientId client_;
   std::optional<SeenLock> remembered_;
   Handlers handlers_;
   Session session_;

@@ -46,9 +46,37 @@ class NativeSession final : public Conversation {
     });
   }
 
+  void watch(const Where& where, const std::string& name, const ClientId& client,
+             Link::AnswerHandler handler) override {
+    unwatch(name, client);
+    const std::uint32_t id = next_number();
+    watched_[{name, client.text}] = id;
+    watches_[id] = std::move(handler);
+    write_(request_line({id, Watch{where, name, client}}));
+  }
+
+  void unwatch(const std::string& name, const ClientId& client) override {
+    const auto at = watched_.find({name, client.text});
+    if (at == watched_.end()) {
+      return;
+    }
+    const std::uint32_t watch = at->second;
+    watched_.erase(at);
+    watches_[watch] = nullptr;  // what is under way is passed over
+    send(Unwatch{watch}, [this, watch](const ServerReply&) { watches_.erase(watch); });
+  }
+
   bool on_line(std::string_view line) override {
     const auto parsed = parse_reply_line(line);
     const std::uint32_t id = parsed ? parsed->id : parsed.error().id;
+    if (const auto watch = watches_.find(id); watch != watches_.end()) {
+      const auto* answer = parsed ? std::get_if<Answer>(&parsed->reply) : nullptr;
+      if (answer != nullptr && watch->second) {
+        const Link::AnswerHandler handler = watch->second;  // it may end the watch
+        handler(*answer);
+      }
+      return true;
+    }
     const auto at = expected_.find(id);
     if (at == expected_.end()) {
       return false;
@@ -66,16 +94,25 @@ class NativeSession final : public Conversation {
  private:
   using Handler = std::function<void(const ServerReply&)>;
 
+  std::uint32_t next_number() {
+    do {
+      next_ = next_ == INT32_MAX ? 1 : next_ + 1;
+    } while (watches_.contains(next_));
+    return next_;
+  }
+
   void send(ClientLine line, Handler handler) {
-    next_ = next_ == INT32_MAX ? 1 : next_ + 1;
-    expected_.insert_or_assign(next_, std::move(handler));
-    write_(request_line({next_, std::move(line)}));
+    const std::uint32_t id = next_number();
+    expected_.insert_or_assign(id, std::move(handler));
+    write_(request_line({id, std::move(line)}));
   }
 
   Write write_;
   std::string server_;
   std::uint32_t next_ = 0;
   std::map<std::uint32_t, Handler> expected_;
+  std::map<std::uint32_t, Link::AnswerHandler> watches_;  // empty: ended, its end not yet answered
+  std::map<std::pair<std::string, std::string>, std::uint32_t> watched_;  // by lock and client
 };
 
 }  // namespace

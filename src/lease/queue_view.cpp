@@ -39,6 +39,12 @@ void QueueView::granted(const ClientId& client, std::uint32_t refresh) {
   known = std::max(known, refresh);
 }
 
+void QueueView::not_granted(const ClientId& client, std::uint32_t refresh) {
+  if (const auto at = granted_.find(client); at != granted_.end() && at->second == refresh) {
+    granted_.erase(at);
+  }
+}
+
 bool QueueView::is_left_behind(const Seen& seen, Instant now) const {
   const auto granted = granted_.find(seen.ticket.claim.client);
   if (granted != granted_.end() && seen.ticket.refresh <= granted->second) {

@@ -25,6 +25,8 @@ class QueueView {
   // A record shows a grant to `client` by its ticket with this refresh number: that ticket is used
   // up, whatever servers that have not heard of it still show.
   void granted(const ClientId& client, std::uint32_t refresh);
+  // That grant was never chosen.
+  void not_granted(const ClientId& client, std::uint32_t refresh);
 
   // Those who wait, senior first.
   [[nodiscard]] std::vector<Ticket> waiting(Instant now) const;

@@ -124,6 +124,9 @@ std::vector<std::string> LineServer::answer(std::span<const NumberedRequest> req
     if (const auto* one = std::get_if<KeyRequest>(&requests[at].line)) {
       asked.push_back({one->where, one->key, one->request});
       numbers.push_back(at);
+    } else if (const auto* watched = std::get_if<Watch>(&requests[at].line)) {
+      asked.push_back({watched->where, watched->key, Read{}});
+      numbers.push_back(at);
     } else {
       lines[at] = answer_other(requests[at]);
     }

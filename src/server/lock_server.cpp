@@ -20,6 +20,7 @@
 
 #include "server/line_server.hpp"
 #include "server/socket_file.hpp"
+#include "server/watches.hpp"
 #include "transport/line_socket.hpp"
 #include "wire/reply_line.hpp"
 
@@ -33,16 +34,19 @@ using ConnectionId = std::uint64_t;
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after a refusal by the system
 constexpr std::chrono::seconds kStopLimit{3};           // for replies to leave
 
-// What a connection wants from the store: its greeting, or an answer.
+// What a connection wants from the store: its greeting, or an answer; or it is gone.
+struct Greet {};
+struct Gone {};
 struct Job {
   ConnectionId connection = 0;
-  std::optional<NumberedRequest> request;  // nothing: the greeting
+  std::variant<Greet, NumberedRequest, Gone> what;
 };
 
 // What the store's thread has for a connection.
 struct Said {
   std::string text;
   std::size_t replies = 0;
+  std::string news;  // of what it watches: not worth memory if it does not read
   bool end = false;
 };
 using AllSaid = std::map<ConnectionId, Said>;
@@ -52,10 +56,12 @@ class StoreThread {
  public:
   using Tell = std::function<void(AllSaid)>;  // called on the store's thread
 
-  StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store, Tell tell)
+  StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store,
+              std::size_t watches_max, Tell tell)
       : path_(std::move(path)),
         acceptor_(std::move(store), false),
         server_(acceptor_),
+        watches_(watches_max),
         tell_(std::move(tell)),
         thread_([this] { run(); }) {}
   StoreThread(const StoreThread&) = delete;
@@ -102,9 +108,13 @@ class StoreThread {
     std::vector<NumberedRequest> requests;
     std::vector<ConnectionId> from;
     for (Job& job : jobs) {
-      if (job.request) {
-        requests.push_back(std::move(*job.request));
+      if (auto* request = std::get_if<NumberedRequest>(&job.what)) {
+        requests.push_back(std::move(*request));
         from.push_back(job.connection);
+        continue;
+      }
+      if (std::holds_alternative<Gone>(job.what)) {
+        watches_.remove_all(job.connection);
         continue;
       }
       LineServer::Greeted greeted = server_.greet(path_);
@@ -117,13 +127,46 @@ class StoreThread {
       Said& said = all[from[i]];
       said.text += lines[i];
       ++said.replies;
+      keep_watch(from[i], requests[i]);
     }
+    tell_watchers(all, requests);
     return all;
+  }
+
+  void keep_watch(ConnectionId connection, const NumberedRequest& request) {
+    if (const auto* watch = std::get_if<Watch>(&request.line)) {
+      // Where there is no room it goes without: a watch is a hint.
+      static_cast<void>(watches_.add({connection, request.id}, *watch));
+    } else if (const auto* unwatch = std::get_if<Unwatch>(&request.line)) {
+      watches_.remove({connection, unwatch->watch});
+    }
+  }
+
+  void tell_watchers(AllSaid& all, const std::vector<NumberedRequest>& requests) {
+    std::map<std::string, Where> changed;
+    for (const NumberedRequest& request : requests) {
+      const auto* one = std::get_if<KeyRequest>(&request.line);
+      if (one != nullptr && std::holds_alternative<Accept>(one->request) &&
+          watches_.watched(one->key)) {
+        changed.insert_or_assign(one->key, one->where);
+      }
+    }
+    for (const auto& [key, where] : changed) {
+      const Reply reply = acceptor_.serve(where, key, Read{});
+      const auto* answer = std::get_if<Answer>(&reply);
+      if (answer == nullptr) {
+        continue;
+      }
+      for (const auto& [connection, number] : watches_.concerned(key, answer->state)) {
+        all[connection].news += reply_line({number, *answer}) + '\n';
+      }
+    }
   }
 
   std::filesystem::path path_;
   EmbeddedAcceptor acceptor_;  // with server_: touched by the thread only
   LineServer server_;
+  Watches watches_;  // of connections that may have ended since
   Tell tell_;
   std::mutex mutex_;
   std::condition_variable filled_;
@@ -147,13 +190,14 @@ class Server final : public LockServer {
         options_(std::move(options)),
         tls_(std::move(tls)),
         stopping_(loop),
-        store_(options_.store, std::move(store), [this, alive = alive_](AllSaid all) {
-          asio::post(loop_, [this, alive, all = std::move(all)] {
-            if (*alive) {
-              on_said(all);
-            }
-          });
-        }) {}
+        store_(options_.store, std::move(store), options_.limits.watches,
+               [this, alive = alive_](AllSaid all) {
+                 asio::post(loop_, [this, alive, all = std::move(all)] {
+                   if (*alive) {
+                     on_said(all);
+                   }
+                 });
+               }) {}
   ~Server() override { *alive_ = false; }
 
   Result<void> listen() {
@@ -294,7 +338,7 @@ class Server final : public LockServer {
                                [this, id] {
                                  Connection& opened = connections_.at(id);
                                  opened.client = opened.socket->peer_name();
-                                 collected_.push_back({id, std::nullopt});
+                                 collected_.push_back({id, Greet{}});
                                  hand_over();
                                },
                            .on_line = [this, id](std::string_view line) { on_line(id, line); },
@@ -306,6 +350,7 @@ class Server final : public LockServer {
                                    tell("connection ended: " + why->text);
                                  }
                                  connections_.erase(id);
+                                 store_.put({{id, Gone{}}});
                                  try_stop();
                                }});
   }
@@ -347,9 +392,13 @@ class Server final : public LockServer {
       return {};
     }
     const auto* asked = std::get_if<KeyRequest>(&request.line);
-    if (asked != nullptr && !options_.permissions->may_use(connection.client, asked->key)) {
+    const auto* watched = std::get_if<Watch>(&request.line);
+    const std::string* key = asked != nullptr     ? &asked->key
+                             : watched != nullptr ? &watched->key
+                                                  : nullptr;
+    if (key != nullptr && !options_.permissions->may_use(connection.client, *key)) {
       return fmt::format("the certificate of {} does not permit the lock {}",
-                         connection.client.empty() ? "nobody" : connection.client, asked->key);
+                         connection.client.empty() ? "nobody" : connection.client, *key);
     }
     if (std::holds_alternative<ListKeys>(request.line) &&
         !options_.permissions->may_list(connection.client)) {
@@ -372,6 +421,9 @@ class Server final : public LockServer {
       }
       at->second.waiting -= said.replies;
       at->second.socket->write(said.text);
+      if (!said.news.empty() && at->second.socket->unsent() < options_.limits.unread_bytes) {
+        at->second.socket->write(said.news);
+      }
       if (said.end) {
         complain("a client was refused: " + said.text.substr(0, said.text.size() - 1));
         at->second.socket->hold_reading(true);

@@ -13,6 +13,7 @@ namespace {
 
 // Attempts from here on are not the proposer's but heartbeats, looks and repairs.
 constexpr AttemptId kFirstSideAttempt = 0x40000000;
+constexpr AttemptId kNoAttempt = UINT32_MAX;
 
 constexpr Nanoseconds kLongestBackOff = std::chrono::seconds(1);
 constexpr Nanoseconds kShortestRoundTrip = std::chrono::milliseconds(1);
@@ -100,6 +101,12 @@ SessionOutput Session::on_reply(std::size_t server, AttemptId attempt, const Rep
   } else if (answer != nullptr) {
     on_repaired(output, server, *answer);
   }
+  return output;
+}
+
+SessionOutput Session::on_news(std::size_t server, const Answer& news, Instant now) {
+  SessionOutput output = on_reply(server, kNoAttempt, news, now);
+  hasten(now);
   return output;
 }
 
@@ -287,11 +294,7 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
     at = at->second.empty() ? observers_.erase(at) : std::next(at);
   }
   if (setup_.queues) {
-    for (const Holder& holder : record.holders) {
-      if (holder.ticket) {
-        queue_.granted(holder.client, *holder.ticket);
-      }
-    }
+    note_heirs(state);
     queue_.saw(server, state.tickets, now);
   }
   if (!known || state.accepted >= known->accepted) {

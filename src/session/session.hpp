@@ -105,6 +105,9 @@ class Session {
   [[nodiscard]] SessionOutput on_reply(std::size_t server, AttemptId attempt, const Reply& reply,
                                        Instant now);
 
+  // What a server tells without having been asked just now.
+  [[nodiscard]] SessionOutput on_news(std::size_t server, const Answer& news, Instant now);
+
   // Call at wake_at(), or later, or at any time.
   [[nodiscard]] SessionOutput on_wake(Instant now);
 
@@ -146,6 +149,20 @@ class Session {
     std::uint32_t refresh = 0;
     std::vector<std::pair<std::uint32_t, Instant>> sent;  // when each refresh left
   };
+  struct Heir {  // seen on some server only, maybe
+    std::uint32_t refresh = 0;
+    FencingToken token;
+    Ballot at;
+  };
+  // Tickets that servers may show although nobody waits with them any more.
+  struct Gone {
+    std::vector<Ticket> silent;
+    std::vector<std::pair<Ticket, FencingToken>> used_up;  // by that grant
+    Epoch epoch;
+    // Of `queue` those who wait, where `base` is what has been chosen.
+    [[nodiscard]] std::vector<Ticket> waiting(const Record& base,
+                                              const std::vector<Ticket>& queue) const;
+  };
   struct Look {  // a question to all servers under way
     AttemptId attempt = 0;
     std::vector<bool> answered;
@@ -175,9 +192,11 @@ class Session {
   void refresh_op(Instant now);
   void report_busy(SessionOutput& output, const Record& record, Instant now);
   void look(SessionOutput& output, Instant now);
+  void hasten(Instant now);
   void on_look_reply(SessionOutput& output, std::size_t server, bool answered, Instant now);
   [[nodiscard]] const State* newest_state() const;
   [[nodiscard]] std::optional<EvictionBasis> evictable(const Record& record, Instant now) const;
+  [[nodiscard]] std::optional<EvictionBasis> dead_holder(const Record& record, Instant now) const;
   [[nodiscard]] std::optional<Nanoseconds> takeover_wait(const Record& record, Instant now) const;
   [[nodiscard]] ObservationTimes needed_for(const Holder& holder, Nanoseconds later) const;
   [[nodiscard]] AcquireSpec spec() const;
@@ -187,6 +206,8 @@ class Session {
   void post_ticket(SessionOutput& output, Instant now);
   void drop_ticket(SessionOutput& output);
   void sweep_queue(SessionOutput& output, Instant now);
+  void note_heirs(const State& state);
+  [[nodiscard]] Gone gone(Instant now) const;
   bool inherit(SessionOutput& output, Instant now);
   [[nodiscard]] Ticket ticket() const;
   [[nodiscard]] bool in_line() const { return setup_.queues && patience_ == Patience::wait; }
@@ -228,6 +249,7 @@ class Session {
   bool maybe_listed_ = false;  // a value that lists this client may be chosen, now or later
 
   QueueView queue_;
+  std::map<ClientId, Heir> heirs_;
   std::optional<MyTicket> ticket_;
   std::uint32_t refresh_number_ = 0;
   std::optional<Instant> free_since_;  // while it waits: nobody in the way, but not its turn

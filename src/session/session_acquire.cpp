@@ -72,18 +72,19 @@ void Session::start_acquire(SessionOutput& output, Instant now) {
 void Session::start_evict(SessionOutput& output, const EvictionBasis& basis, Instant now) {
   sticky_.reset();
   refresh_op(now);
-  Operation operation{
-      .intent = Intent::evict,
-      .claim = setup_.claim,
-      .victim = basis.victim.token,
-      .beat = basis.beat,
-      .boots = basis.boots,
-      .change =
-          [spec = spec(), victim = basis.victim, queues = setup_.queues,
-           gone = queue_.left_behind(now)](const Record& base, const std::vector<Ticket>& queue) {
-            return evict(base, victim, spec, queues ? without(queue, gone) : std::vector<Ticket>{});
-          },
-      .want_sticky = setup_.sticky_promises};
+  Operation operation{.intent = Intent::evict,
+                      .claim = setup_.claim,
+                      .victim = basis.victim.token,
+                      .beat = basis.beat,
+                      .boots = basis.boots,
+                      .change =
+                          [spec = spec(), victim = basis.victim, queues = setup_.queues,
+                           gone = gone(now)](const Record& base, const std::vector<Ticket>& queue) {
+                            return evict(
+                                base, victim, spec,
+                                queues ? gone.waiting(base, queue) : std::vector<Ticket>{});
+                          },
+                      .want_sticky = setup_.sticky_promises};
   start(output, Errand::evict, std::move(operation), std::nullopt, now);
 }
 
@@ -149,6 +150,13 @@ void Session::on_declined(SessionOutput& output, const DeclinedBy& declined, Ins
     on_busy(output, declined.base, now);
     return;
   }
+  if (declined.declined == Declined::no_room) {
+    // Those who are in nobody's way while they live must go as well once they are dead.
+    if (const auto basis = dead_holder(declined.base, now)) {
+      start_evict(output, *basis, now);
+      return;
+    }
+  }
   const bool may_open =
       declined.declined == Declined::no_room || declined.base.gate.state == GateState::hold;
   const bool waits = may_open && patience_ == Patience::wait;
@@ -197,6 +205,20 @@ void Session::look(SessionOutput& output, Instant now) {
                .failed = std::vector<bool>(setup_.servers)};
   attempt_started_ = now;
   send_all(output, look_->attempt, Read{});
+}
+
+// Nobody is in the way any more: looks as soon as it is this one's turn, not when it next would
+// have.
+void Session::hasten(Instant now) {
+  const State* newest = newest_state();
+  if (goal_ != Goal::acquire || !pause_from_ || after_pause_ != AfterPause::look ||
+      newest == nullptr || !compatible(record_of(*newest), setup_.claim)) {
+    return;
+  }
+  const Nanoseconds left = std::max(turn(now), Nanoseconds(0));
+  if (left < pause_length_ - (now.boot - pause_from_->boot)) {
+    pause(AfterPause::look, left, now);
+  }
 }
 
 void Session::on_look_reply(SessionOutput& output, std::size_t server, bool answered, Instant now) {
@@ -252,9 +274,10 @@ ObservationTimes Session::needed_for(const Holder& holder, Nanoseconds later) co
 }
 
 std::optional<EvictionBasis> Session::evictable(const Record& record, Instant now) const {
-  if (compatible(record, setup_.claim)) {
-    return std::nullopt;
-  }
+  return compatible(record, setup_.claim) ? std::nullopt : dead_holder(record, now);
+}
+
+std::optional<EvictionBasis> Session::dead_holder(const Record& record, Instant now) const {
   for (const Holder& holder : record.holders) {
     const auto at = observers_.find(GrantId{holder.token, holder.op});
     if (holder.client == setup_.claim.client || at == observers_.end()) {

@@ -97,6 +97,60 @@ void Session::sweep_queue(SessionOutput& output, Instant now) {
   }
 }
 
+// Who inherited has used its ticket up; unless a newer value, which does not know of the grant,
+// shows that it was never chosen.
+void Session::note_heirs(const State& state) {
+  constexpr std::size_t kHeirsMax = 256;  // forgetting them costs a turn, never safety
+  const auto outvotes = [&](const State& newer, const Ballot& at, FencingToken token) {
+    return newer.accepted > at && make_token(setup_.epoch, record_of(newer).count) < token;
+  };
+  if (heirs_.size() >= kHeirsMax) {
+    heirs_.clear();
+  }
+  for (const Holder& holder : record_of(state).holders) {
+    const bool outvoted = std::ranges::any_of(states_, [&](const auto& known) {
+      return known && outvotes(*known, state.accepted, holder.token);
+    });
+    if (holder.ticket && !outvoted) {
+      queue_.granted(holder.client, *holder.ticket);
+      heirs_[holder.client] = Heir{*holder.ticket, holder.token, state.accepted};
+    }
+  }
+  std::erase_if(heirs_, [&](const auto& one) {
+    const auto& [client, heir] = one;
+    const bool outvoted = outvotes(state, heir.at, heir.token);
+    if (outvoted) {
+      queue_.not_granted(client, heir.refresh);
+    }
+    return outvoted;
+  });
+}
+
+Session::Gone Session::gone(Instant now) const {
+  Gone gone{.silent = {}, .used_up = {}, .epoch = setup_.epoch};
+  for (Ticket& ticket : queue_.left_behind(now)) {
+    const auto heir = heirs_.find(ticket.claim.client);
+    if (heir != heirs_.end() && heir->second.refresh >= ticket.refresh) {
+      gone.used_up.emplace_back(std::move(ticket), heir->second.token);
+    } else {
+      gone.silent.push_back(std::move(ticket));
+    }
+  }
+  return gone;
+}
+
+// A grant that what has been chosen does not know of used nothing up.
+std::vector<Ticket> Session::Gone::waiting(const Record& base,
+                                           const std::vector<Ticket>& queue) const {
+  std::vector<Ticket> gone = silent;
+  for (const auto& [ticket, token] : used_up) {
+    if (token <= make_token(epoch, base.count)) {
+      gone.push_back(ticket);
+    }
+  }
+  return without(queue, gone);
+}
+
 // How many are before this one.
 std::size_t Session::rank(Instant now) const {
   const std::vector<Ticket> waiting = queue_.waiting(now);
@@ -134,12 +188,12 @@ std::vector<Ticket> Session::others_waiting(Instant now) const {
 // One that does not wait takes a free lock at once, whoever waits: it has no time for a place in
 // line. But it joins no holders while somebody waits for them to leave.
 ChangeFunction Session::acquire_change(Instant now) const {
-  return [spec = spec(), in_line = in_line(), queues = setup_.queues,
-          gone = queue_.left_behind(now)](const Record& base, const std::vector<Ticket>& queue) {
+  return [spec = spec(), in_line = in_line(), queues = setup_.queues, gone = gone(now)](
+             const Record& base, const std::vector<Ticket>& queue) {
     if (in_line) {
-      return acquire_in_turn(base, spec, without(queue, gone));
+      return acquire_in_turn(base, spec, gone.waiting(base, queue));
     }
-    return queues ? acquire_unless_waited_for(base, spec, without(queue, gone))
+    return queues ? acquire_unless_waited_for(base, spec, gone.waiting(base, queue))
                   : dexlock::acquire(base, spec);
   };
 }
@@ -152,11 +206,11 @@ ChangeFunction Session::release_change(std::vector<Ticket> waiting, bool sticky,
                          .op = draw_op(),
                          .waiting = std::move(waiting),
                          .holders_max = setup_.holders_max};
-  return [spec, sticky, queues = setup_.queues, gone = queue_.left_behind(now)](
+  return [spec, sticky, queues = setup_.queues, gone = gone(now)](
              const Record& base, const std::vector<Ticket>& queue) {
     ReleaseSpec now_known = spec;
     if (!sticky) {
-      now_known.waiting = queues ? without(queue, gone) : std::vector<Ticket>{};
+      now_known.waiting = queues ? gone.waiting(base, queue) : std::vector<Ticket>{};
       std::erase_if(now_known.waiting,
                     [&](const Ticket& ticket) { return ticket.claim.client == spec.client; });
     }

@@ -95,6 +95,12 @@ std::string line_text(const ListKeys& asked) { return "keys " + where_text(asked
 
 std::string line_text(const Ping&) { return "ping"; }
 
+std::string line_text(const Watch& asked) {
+  return "watch " + where_text(asked.where) + ' ' + asked.key + ' ' + asked.client.text;
+}
+
+std::string line_text(const Unwatch& asked) { return "unwatch " + std::to_string(asked.watch); }
+
 // Reading.
 
 std::optional<std::string> parse_name(std::string_view text) {
@@ -222,6 +228,15 @@ std::optional<ClientLine> read_line(std::string_view verb, LineFields& fields) {
   }
   if (verb == "ping") {
     return Ping{};
+  }
+  if (verb == "watch") {
+    Watch asked{.where = fields.next("place", parse_where),
+                .key = fields.next("lock name", parse_name)};
+    asked.client.text = fields.next("client", parse_id);
+    return asked;
+  }
+  if (verb == "unwatch") {
+    return Unwatch{fields.next("number of a watch", parse_line_number)};
   }
   return std::nullopt;
 }

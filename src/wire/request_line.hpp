@@ -2,6 +2,11 @@
 // paired with requests by number and may come in any order.
 //
 //   NUMBER ping
+//   NUMBER watch WHERE NAME CLIENT                 an answer at once, and one more of the same
+//   number
+//                                                 whenever the lock has changed so that CLIENT may
+//                                                 care
+//   NUMBER unwatch WATCH                           no more of those; WATCH is the number it had
 //   NUMBER propose GROUP EPOCH MEMBERS             set once: what this store's group is to be
 //   NUMBER activate GROUP EPOCH                    it stands on all members: vote from now on
 //   NUMBER keys WHERE                              the names of all locks
@@ -53,13 +58,25 @@ struct ListKeys {
 
 struct Ping {};
 
+// Only a hint: what is not told is found out by reading.
+struct Watch {
+  Where where;
+  std::string key;  // the name of the lock
+  ClientId client;
+};
+
+struct Unwatch {
+  std::uint32_t watch = 0;
+};
+
 struct KeyRequest {
   Where where;
   std::string key;  // the name of the lock
   Request request;
 };
 
-using ClientLine = std::variant<KeyRequest, ProposeGroup, ActivateGroup, ListKeys, Ping>;
+using ClientLine =
+    std::variant<KeyRequest, ProposeGroup, ActivateGroup, ListKeys, Ping, Watch, Unwatch>;
 
 struct NumberedRequest {
   std::uint32_t id = 0;

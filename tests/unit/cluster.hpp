@@ -106,6 +106,15 @@ class FakeCluster {
   void release(std::size_t client) {
     feed(client, clients_[client].session->release(clock(client)));
   }
+  // The server tells without having been asked.
+  void tell(std::size_t client, std::size_t server) {
+    const Server& from = servers_[server];
+    tell(client, server, state_of(from.durable, from.soft, from.boot));
+  }
+  void tell(std::size_t client, std::size_t server, State state) {
+    const Answer news{Verdict::state, std::move(state)};
+    feed(client, clients_[client].session->on_news(server, news, clock(client)));
+  }
   void wake(std::size_t client) { feed(client, clients_[client].session->on_wake(clock(client))); }
 
   void deliver(std::size_t at) {

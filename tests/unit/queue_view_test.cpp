@@ -67,5 +67,15 @@ TEST(QueueView, AnOlderGrantUsesUpNothingNewer) {
   EXPECT_EQ(waiting(view, {}), "a");
 }
 
+TEST(QueueView, AGrantThatWasNeverChosenUsesNothingUp) {
+  QueueView view(1);
+  view.saw(0, {ticket("a", 1, 6)}, {});
+  view.granted({"a"}, 6);
+  view.not_granted({"a"}, 5);
+  EXPECT_EQ(waiting(view, {}), "");
+  view.not_granted({"a"}, 6);
+  EXPECT_EQ(waiting(view, {}), "a");
+}
+
 }  // namespace
 }  // namespace dexlock

@@ -44,7 +44,7 @@ Request request_of(WireSamples& samples) {
 NumberedRequest line_of(WireSamples& samples) {
   NumberedRequest numbered{.id = samples.small(), .line = Ping{}};
   numbered.id += numbered.id == 0 ? 1 : 0;
-  switch (samples.below(8)) {
+  switch (samples.below(10)) {
     case 0:
       numbered.line = Ping{};
       break;
@@ -56,6 +56,12 @@ NumberedRequest line_of(WireSamples& samples) {
       break;
     case 3:
       numbered.line = ActivateGroup{samples.id(), samples.where().epoch};
+      break;
+    case 4:
+      numbered.line = Watch{samples.where(), samples.lock_name(), ClientId{samples.id()}};
+      break;
+    case 5:
+      numbered.line = Unwatch{samples.small() | 1U};
       break;
     default:
       numbered.line = KeyRequest{samples.where(), samples.lock_name(), request_of(samples)};
@@ -120,6 +126,12 @@ void expect_same(const ListKeys& a, const ListKeys& b) { EXPECT_EQ(a.where, b.wh
 
 void expect_same(const Ping&, const Ping&) {}
 
+void expect_same(const Watch& a, const Watch& b) {
+  EXPECT_EQ(std::tie(a.where, a.key, a.client), std::tie(b.where, b.key, b.client));
+}
+
+void expect_same(const Unwatch& a, const Unwatch& b) { EXPECT_EQ(a.watch, b.watch); }
+
 std::string refusal_of(std::string_view line, std::uint32_t id = 7) {
   const auto parsed = parse_request_line(line);
   if (parsed) {
@@ -139,6 +151,9 @@ TEST(RequestLine, LooksAsDocumented) {
   };
   const Ballot ballot{1, 4, {77, 12}, 0};
   EXPECT_EQ(request_line({1, Ping{}}), "1 ping");
+  EXPECT_EQ(request_line({8, Watch{where, "db/main", ClientId{"c1"}}}),
+            "8 watch g1.s1.e1 db/main c1");
+  EXPECT_EQ(request_line({9, Unwatch{8}}), "9 unwatch 8");
   EXPECT_EQ(request_line({2, ProposeGroup{"g1", Epoch{1}, {"s1", "s2", "s3"}}}),
             "2 propose g1 1 s1,s2,s3");
   EXPECT_EQ(request_line({3, ActivateGroup{"g1", Epoch{1}}}), "3 activate g1 1");
@@ -229,8 +244,8 @@ TEST(RequestLine, WithoutANumberIsRefusedWithNumberZero) {
 }
 
 TEST(RequestLine, OfAnUnknownVerbNamesTheVerb) {
-  EXPECT_EQ(refusal_of("7 watch g1.s1.e1 db"),
-            "request refused: verb \"watch\" cannot be read; if client and server are of different "
+  EXPECT_EQ(refusal_of("7 look g1.s1.e1 db"),
+            "request refused: verb \"look\" cannot be read; if client and server are of different "
             "versions, upgrade the older one");
   EXPECT_TRUE(refusal_of("7 PING").contains("verb \"PING\""));
   EXPECT_TRUE(refusal_of("7").contains("verb is missing"));

@@ -601,5 +601,27 @@ TEST(AssemblyFaults, OneStoreUnderTwoNamesIsRefused) {
   EXPECT_NE(assembly.fatal_problem(), nullptr);
 }
 
+// They are in nobody's way but for the room that they take.
+TEST_F(SessionFaults, DeadHoldersMakeRoomForThoseWhoWouldShareWithThem) {
+  const auto add = [&](const std::string& name) {
+    const std::size_t client = cluster.add(name, seconds(10), {.mode = Mode::shared});
+    cluster.client(client).setup.holders_max = 2;
+    cluster.start(client);
+    cluster.acquire(client);
+    cluster.run_for(Nanoseconds(0));
+    return client;
+  };
+  const auto a = add("a");
+  const auto b = add("b");
+  cluster.client(a).renews = true;
+  cluster.kill(b);
+  const auto c = add("c");
+  EXPECT_EQ(cluster.count<Closed>(c), 1U);
+  EXPECT_FALSE(cluster.holds(c));
+  cluster.run_for(seconds(20));
+  EXPECT_TRUE(cluster.holds(c));
+  EXPECT_TRUE(cluster.holds(a));
+}
+
 }  // namespace
 }  // namespace dexlock

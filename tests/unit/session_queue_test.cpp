@@ -300,5 +300,61 @@ TEST_F(SessionQueueTest, NobodyJoinsThoseForWhomSomebodyWaits) {
   EXPECT_TRUE(cluster.holds(writer));
 }
 
+// News of a hand-over is the hand-over: the heir asks nobody before it takes it.
+TEST_F(SessionQueueTest, WhoIsToldOfItsInheritanceHasIt) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  cluster.renew(a);
+  cluster.deliver_all(FakeCluster::any());
+  cluster.release(a);
+  cluster.deliver_all(FakeCluster::of(a));
+  cluster.tell(b, 0);
+  EXPECT_FALSE(cluster.holds(b)) << "one server is no majority";
+  cluster.tell(b, 1);
+  EXPECT_TRUE(cluster.holds(b));
+  EXPECT_EQ(asked<Read>() + asked<Prepare>(), 0U);
+}
+
+TEST_F(SessionQueueTest, WhoIsToldThatTheLockIsFreeLooksAtOnceInItsTurn) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  const auto c = waiter("c");
+  cluster.kill(b);
+  cluster.release(a);  // knows of nobody who waits
+  cluster.drop(FakeCluster::asking<Prepare>());
+  cluster.deliver_all(FakeCluster::of(a));
+  ASSERT_EQ(cluster.count<Released>(a), 1U);
+  const Nanoseconds looks_at = *cluster.session(c).wake_at();
+  cluster.tell(c, 0);
+  EXPECT_LT(*cluster.session(c).wake_at(), looks_at);
+  EXPECT_GT(*cluster.session(c).wake_at(), cluster.clock(c).boot) << "b is before it";
+}
+
+// A hand-over that reached one server and was then overruled served nobody.
+TEST_F(SessionQueueTest, AHandOverThatWasNeverChosenUsesUpNoTicket) {
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  waiter("c");
+  cluster.renew(a);
+  cluster.deliver_all(FakeCluster::any());
+  const auto& server = cluster.server(1);
+  const State held = state_of(server.durable, server.soft, server.boot);
+  State handed_over = held;
+  ++handed_over.accepted.round;
+  handed_over.value->count = 2;
+  handed_over.value->holders = {
+      Holder{.token = FencingToken{2}, .client = ClientId{"b"}, .ticket = tickets(1)[0].refresh}};
+  State overruled = held;
+  overruled.accepted.round += 2;
+  for (int again = 0; again < 2; ++again) {
+    cluster.tell(a, 0, handed_over);
+    cluster.tell(a, 1, overruled);
+  }
+  cluster.tell(a, 0, handed_over);  // comes late
+  cluster.release(a);
+  cluster.run_for(milliseconds(700));
+  EXPECT_TRUE(cluster.holds(b));
+}
+
 }  // namespace
 }  // namespace dexlock
