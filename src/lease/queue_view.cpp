@@ -8,6 +8,7 @@ namespace dexlock {
 
 void QueueView::saw(std::size_t server, const std::vector<Ticket>& tickets, Instant now) {
   INVARIANT(server < lists_.size());
+  looked_ = now;
   if (tickets.empty() && lists_[server].empty()) {
     return;
   }
@@ -45,18 +46,18 @@ void QueueView::not_granted(const ClientId& client, std::uint32_t refresh) {
   }
 }
 
-bool QueueView::is_left_behind(const Seen& seen, Instant now) const {
+bool QueueView::is_left_behind(const Seen& seen) const {
   const auto granted = granted_.find(seen.ticket.claim.client);
   if (granted != granted_.end() && seen.ticket.refresh <= granted->second) {
     return true;
   }
-  return elapsed_for_observer(seen.since, now) >= seen.ticket.ttl;
+  return elapsed_for_observer(seen.since, looked_) >= seen.ticket.ttl;
 }
 
-std::vector<Ticket> QueueView::waiting(Instant now) const {
+std::vector<Ticket> QueueView::waiting() const {
   std::vector<Ticket> tickets;
   for (const auto& [client, seen] : seen_) {
-    if (!is_left_behind(seen, now)) {
+    if (!is_left_behind(seen)) {
       tickets.push_back(seen.ticket);
     }
   }
@@ -64,10 +65,10 @@ std::vector<Ticket> QueueView::waiting(Instant now) const {
   return tickets;
 }
 
-std::vector<Ticket> QueueView::left_behind(Instant now) const {
+std::vector<Ticket> QueueView::left_behind() const {
   std::vector<Ticket> tickets;
   for (const auto& [client, seen] : seen_) {
-    if (is_left_behind(seen, now)) {
+    if (is_left_behind(seen)) {
       tickets.push_back(seen.ticket);
     }
   }

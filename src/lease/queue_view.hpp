@@ -1,6 +1,6 @@
 // What one client knows of the queue for a lock: the tickets that each server showed last, and
-// since when each has not been renewed. Whoever has not renewed for the life of its ticket counts
-// as gone; no server has to time anything.
+// since when each has not been renewed. Whoever has not renewed for the life of its ticket, by the
+// latest look, counts as gone; no server has to time anything. Not to have looked is no sign.
 //
 // Invariants:  a list is replaced as a whole, by one received later.
 // Threads:     none; the owner serialises calls.      Never does: read a clock.
@@ -29,10 +29,10 @@ class QueueView {
   void not_granted(const ClientId& client, std::uint32_t refresh);
 
   // Those who wait, senior first.
-  [[nodiscard]] std::vector<Ticket> waiting(Instant now) const;
+  [[nodiscard]] std::vector<Ticket> waiting() const;
 
   // Tickets that were left behind, or are used up.
-  [[nodiscard]] std::vector<Ticket> left_behind(Instant now) const;
+  [[nodiscard]] std::vector<Ticket> left_behind() const;
 
   // A new ticket's number must be greater [Lamport 1974].
   [[nodiscard]] std::uint32_t highest_number() const { return highest_number_; }
@@ -43,11 +43,12 @@ class QueueView {
     Instant since;  // received then, and never seen renewed since
   };
 
-  [[nodiscard]] bool is_left_behind(const Seen& seen, Instant now) const;
+  [[nodiscard]] bool is_left_behind(const Seen& seen) const;
 
   std::vector<std::vector<Ticket>> lists_;  // by server
   std::map<ClientId, Seen> seen_;
   std::map<ClientId, std::uint32_t> granted_;  // the refresh numbers, of the latest clients
+  Instant looked_;                             // when the latest list was received
   std::uint32_t highest_number_ = 0;
 };
 

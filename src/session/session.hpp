@@ -205,20 +205,19 @@ class Session {
   void keep_ticket(SessionOutput& output, Instant now);
   void post_ticket(SessionOutput& output, Instant now);
   void drop_ticket(SessionOutput& output);
-  void sweep_queue(SessionOutput& output, Instant now);
+  void sweep_queue(SessionOutput& output);
   void note_heirs(const State& state);
-  [[nodiscard]] Gone gone(Instant now) const;
+  [[nodiscard]] Gone gone() const;
   bool inherit(SessionOutput& output, Instant now);
   [[nodiscard]] Ticket ticket() const;
   [[nodiscard]] bool in_line() const { return setup_.queues && patience_ == Patience::wait; }
   [[nodiscard]] Nanoseconds longest_pause() const;
-  [[nodiscard]] std::size_t rank(Instant now) const;
-  [[nodiscard]] Nanoseconds delay_of_rank(Instant now) const;
+  [[nodiscard]] std::size_t rank() const;
+  [[nodiscard]] Nanoseconds delay_of_rank() const;
   [[nodiscard]] Nanoseconds turn(Instant now);
-  [[nodiscard]] std::vector<Ticket> others_waiting(Instant now) const;
-  [[nodiscard]] ChangeFunction acquire_change(Instant now) const;
-  [[nodiscard]] ChangeFunction release_change(std::vector<Ticket> waiting, bool sticky,
-                                              Instant now);
+  [[nodiscard]] std::vector<Ticket> others_waiting() const;
+  [[nodiscard]] ChangeFunction acquire_change() const;
+  [[nodiscard]] ChangeFunction release_change(std::vector<Ticket> waiting, bool sticky);
 
   // session_hold.cpp: having it, and giving it up
   void on_beat_reply(SessionOutput& output, Beat& beat, std::size_t server, const Reply& reply,

@@ -58,10 +58,10 @@ void Session::start_acquire(SessionOutput& output, Instant now) {
   refresh_op(now);
   Operation operation{.intent = std::exchange(insist_, false) ? Intent::plain : Intent::acquire,
                       .claim = setup_.claim,
-                      .change = acquire_change(now),
+                      .change = acquire_change(),
                       .want_sticky = setup_.sticky_promises};
   std::optional<Sticky> sticky = std::exchange(sticky_, std::nullopt);
-  if (in_line() && rank(now) > 0) {
+  if (in_line() && rank() > 0) {
     sticky.reset();  // who is next is for the servers to say
   }
   start(output, Errand::acquire, std::move(operation), std::move(sticky), now);
@@ -79,7 +79,7 @@ void Session::start_evict(SessionOutput& output, const EvictionBasis& basis, Ins
                       .boots = basis.boots,
                       .change =
                           [spec = spec(), victim = basis.victim, queues = setup_.queues,
-                           gone = gone(now)](const Record& base, const std::vector<Ticket>& queue) {
+                           gone = gone()](const Record& base, const std::vector<Ticket>& queue) {
                             return evict(
                                 base, victim, spec,
                                 queues ? gone.waiting(base, queue) : std::vector<Ticket>{});
@@ -240,7 +240,7 @@ void Session::on_look_reply(SessionOutput& output, std::size_t server, bool answ
   }
   const State* newest = newest_state();
   INVARIANT(newest != nullptr);
-  sweep_queue(output, now);
+  sweep_queue(output);
   const Record record = record_of(*newest);
   if (!compatible(record, setup_.claim) || record.gate.state == GateState::hold) {
     on_busy(output, record, now);
@@ -283,7 +283,7 @@ std::optional<EvictionBasis> Session::dead_holder(const Record& record, Instant 
     if (holder.client == setup_.claim.client || at == observers_.end()) {
       continue;
     }
-    if (auto basis = at->second.ready(needed_for(holder, delay_of_rank(now)), now)) {
+    if (auto basis = at->second.ready(needed_for(holder, delay_of_rank()), now)) {
       return basis;
     }
   }
@@ -297,7 +297,7 @@ std::optional<Nanoseconds> Session::takeover_wait(const Record& record, Instant 
     if (holder.client == setup_.claim.client || at == observers_.end()) {
       continue;
     }
-    const auto left = at->second.wait_left(needed_for(holder, delay_of_rank(now)), now);
+    const auto left = at->second.wait_left(needed_for(holder, delay_of_rank()), now);
     if (left && (!shortest || *left < *shortest)) {
       shortest = left;
     }

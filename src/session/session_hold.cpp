@@ -190,7 +190,7 @@ void Session::start_release(SessionOutput& output, Instant now) {
     operation.want_sticky = false;
   }
   plain_sticky_.reset();
-  std::vector<Ticket> waiting = others_waiting(now);
+  std::vector<Ticket> waiting = others_waiting();
   // Copies of what was saved may use the same promise: whoever does proposes the plain release
   // where that is possible, and they propose nothing where it is not.
   if (sticky && waiting.empty() && plain_release(sticky->base, token_).next) {
@@ -198,7 +198,7 @@ void Session::start_release(SessionOutput& output, Instant now) {
       return plain_release(base, token);
     };
   } else {
-    operation.change = release_change(std::move(waiting), sticky.has_value(), now);
+    operation.change = release_change(std::move(waiting), sticky.has_value());
   }
   start(output, Errand::release, std::move(operation), std::move(sticky), now);
 }

@@ -85,12 +85,12 @@ void Session::drop_ticket(SessionOutput& output) {
 }
 
 // Removes what others left behind. A server keeps a ticket that was renewed meanwhile.
-void Session::sweep_queue(SessionOutput& output, Instant now) {
+void Session::sweep_queue(SessionOutput& output) {
   constexpr std::size_t kSweepers = 3;  // those next in line, so that not all do the same
-  if (!setup_.queues || rank(now) >= kSweepers) {
+  if (!setup_.queues || rank() >= kSweepers) {
     return;
   }
-  for (const Ticket& left : queue_.left_behind(now)) {
+  for (const Ticket& left : queue_.left_behind()) {
     if (left.claim.client != setup_.claim.client) {
       send_all(output, side_attempt_++, Post{.ticket = left, .remove = true});
     }
@@ -126,9 +126,9 @@ void Session::note_heirs(const State& state) {
   });
 }
 
-Session::Gone Session::gone(Instant now) const {
+Session::Gone Session::gone() const {
   Gone gone{.silent = {}, .used_up = {}, .epoch = setup_.epoch};
-  for (Ticket& ticket : queue_.left_behind(now)) {
+  for (Ticket& ticket : queue_.left_behind()) {
     const auto heir = heirs_.find(ticket.claim.client);
     if (heir != heirs_.end() && heir->second.refresh >= ticket.refresh) {
       gone.used_up.emplace_back(std::move(ticket), heir->second.token);
@@ -152,19 +152,19 @@ std::vector<Ticket> Session::Gone::waiting(const Record& base,
 }
 
 // How many are before this one.
-std::size_t Session::rank(Instant now) const {
-  const std::vector<Ticket> waiting = queue_.waiting(now);
+std::size_t Session::rank() const {
+  const std::vector<Ticket> waiting = queue_.waiting();
   return static_cast<std::size_t>(std::ranges::count_if(waiting, [&](const Ticket& other) {
     return other.claim.client != setup_.claim.client && (!ticket_ || senior(other, ticket()));
   }));
 }
 
-Nanoseconds Session::delay_of_rank(Instant now) const {
+Nanoseconds Session::delay_of_rank() const {
   if (!in_line()) {
     return Nanoseconds(0);
   }
   const Nanoseconds each = std::max(4 * round_trip_, kShortestTurn);
-  return each * static_cast<std::int64_t>(std::min(rank(now), kRanksMax));
+  return each * static_cast<std::int64_t>(std::min(rank(), kRanksMax));
 }
 
 // How much longer a free lock is left to those before this one.
@@ -175,11 +175,11 @@ Nanoseconds Session::turn(Instant now) {
   if (!free_since_) {
     free_since_ = now;
   }
-  return delay_of_rank(now) - elapsed_for_observer(*free_since_, now);
+  return delay_of_rank() - elapsed_for_observer(*free_since_, now);
 }
 
-std::vector<Ticket> Session::others_waiting(Instant now) const {
-  std::vector<Ticket> others = queue_.waiting(now);
+std::vector<Ticket> Session::others_waiting() const {
+  std::vector<Ticket> others = queue_.waiting();
   std::erase_if(others,
                 [&](const Ticket& ticket) { return ticket.claim.client == setup_.claim.client; });
   return others;
@@ -187,8 +187,8 @@ std::vector<Ticket> Session::others_waiting(Instant now) const {
 
 // One that does not wait takes a free lock at once, whoever waits: it has no time for a place in
 // line. But it joins no holders while somebody waits for them to leave.
-ChangeFunction Session::acquire_change(Instant now) const {
-  return [spec = spec(), in_line = in_line(), queues = setup_.queues, gone = gone(now)](
+ChangeFunction Session::acquire_change() const {
+  return [spec = spec(), in_line = in_line(), queues = setup_.queues, gone = gone()](
              const Record& base, const std::vector<Ticket>& queue) {
     if (in_line) {
       return acquire_in_turn(base, spec, gone.waiting(base, queue));
@@ -199,15 +199,15 @@ ChangeFunction Session::acquire_change(Instant now) const {
 }
 
 // `sticky`: nobody is asked who waits, so what is known has to do.
-ChangeFunction Session::release_change(std::vector<Ticket> waiting, bool sticky, Instant now) {
+ChangeFunction Session::release_change(std::vector<Ticket> waiting, bool sticky) {
   const ReleaseSpec spec{.client = setup_.claim.client,
                          .token = std::nullopt,
                          .epoch = setup_.epoch,
                          .op = draw_op(),
                          .waiting = std::move(waiting),
                          .holders_max = setup_.holders_max};
-  return [spec, sticky, queues = setup_.queues, gone = gone(now)](
-             const Record& base, const std::vector<Ticket>& queue) {
+  return [spec, sticky, queues = setup_.queues, gone = gone()](const Record& base,
+                                                               const std::vector<Ticket>& queue) {
     ReleaseSpec now_known = spec;
     if (!sticky) {
       now_known.waiting = queues ? gone.waiting(base, queue) : std::vector<Ticket>{};

@@ -235,9 +235,10 @@ void Actor::hear(const Arrived& arrived) {
 
 void Actor::hear_as(std::size_t server, AttemptId attempt, const Reply& reply, Instant now) {
   proposals_.on_heard(server, attempt, reply);
-  SessionOutput output = session_->on_reply(
-      server, attempt, around_.planted(Plant::claim_never_claimed) ? as_unclaimed(reply) : reply,
-      now);
+  const Reply heard = around_.planted(Plant::claim_never_claimed) ? as_unclaimed(reply) : reply;
+  const auto* news = attempt == kNews ? std::get_if<Answer>(&heard) : nullptr;
+  SessionOutput output = news != nullptr ? session_->on_news(server, *news, now)
+                                         : session_->on_reply(server, attempt, heard, now);
   proposals_.on_known(session_->granted_at(), around_.now());
   react(std::move(output));
   if (around_.planted(Plant::ticket_taken_for_grant)) {

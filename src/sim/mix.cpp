@@ -318,6 +318,9 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
     mix.suspend_every = Nanoseconds(mix.lease) * 3;
   }
   mix.only_judge = limits.only_judge;
+  // Drawn apart, so that all else stays what it is with a seed.
+  constexpr std::uint64_t kPushesEvery = 4;
+  mix.pushes = mix.queues && Random(seed).below(kPushesEvery) == 0;
   constexpr std::uint64_t kCalmEvery = 16;
   const bool calm = seed % kCalmEvery == 0 && limits.plant == Plant::none;
   if (limits.calm || (calm && !limits.unbounded_clocks)) {
@@ -353,14 +356,14 @@ std::string mix_text(const Mix& mix) {
          field("lease_times", mix.lease_times_max) + field("once", mix.once_share) +
          field("to_the_limit", mix.work_to_the_limit ? 1 : 0) +
          field("sticky", mix.sticky_promises ? 1 : 0) + field("queues", mix.queues ? 1 : 0) +
-         span("hold", mix.hold_max) + span("think", mix.think_max) +
-         span("patience", mix.patience_max) + span("poll", mix.poll_max) +
-         span("attempt", mix.attempt_limit) + span("delay_min", mix.delay_min) +
-         span("delay_max", mix.delay_max) + field("slow", mix.slow_message) +
-         span("slow_max", mix.slow_max) + field("lose_request", mix.lose_request) +
-         field("lose_reply", mix.lose_reply) + field("repeat", mix.repeat) +
-         field("told", mix.told_unreachable) + span("cut", mix.cut_every) +
-         span("machine_crash", mix.machine_crash_every) +
+         field("pushes", mix.pushes ? 1 : 0) + span("hold", mix.hold_max) +
+         span("think", mix.think_max) + span("patience", mix.patience_max) +
+         span("poll", mix.poll_max) + span("attempt", mix.attempt_limit) +
+         span("delay_min", mix.delay_min) + span("delay_max", mix.delay_max) +
+         field("slow", mix.slow_message) + span("slow_max", mix.slow_max) +
+         field("lose_request", mix.lose_request) + field("lose_reply", mix.lose_reply) +
+         field("repeat", mix.repeat) + field("told", mix.told_unreachable) +
+         span("cut", mix.cut_every) + span("machine_crash", mix.machine_crash_every) +
          span("restart", mix.process_restart_every) + field("write_error", mix.write_error) +
          field("crash_in_write", mix.crash_in_write) + field("tear_record", mix.tear_record) +
          span("full", mix.full_every) + span("kill", mix.kill_every) +

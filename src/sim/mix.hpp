@@ -39,6 +39,7 @@ struct Mix {
   bool work_to_the_limit = false;     // a loser's work ends at the last permitted moment
   bool sticky_promises = true;
   bool queues = false;  // waiters have tickets, and the lock is handed over
+  bool pushes = false;  // servers tell of changes
   Nanoseconds hold_max{};
   Nanoseconds think_max{};
   Nanoseconds patience_max{};

@@ -15,6 +15,9 @@
 
 namespace dexlock::sim {
 
+// Of what a server tells without having been asked just now.
+inline constexpr AttemptId kNews = UINT32_MAX;
+
 struct Packet {
   std::uint32_t actor = 0;
   std::uint32_t process = 0;  // of the actor: a later process never gets an earlier one's reply

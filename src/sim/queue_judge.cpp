@@ -19,7 +19,9 @@ void QueueJudge::on_posted(std::size_t server, const Ticket& ticket, bool remove
     return;
   }
   if (waiter.gone && ticket.refresh <= waiter.ticket.refresh) {
-    return;  // it arrives behind its own removal
+    ghosts_[client] =
+        ticket;  // it arrives behind its own removal; links of the commands keep order
+    return;
   }
   if (fresh || waiter.gone || waiter.ticket.number != ticket.number) {
     waiter = Waiter{.ticket = ticket, .servers = {}, .complete = {}, .gone = false};
@@ -39,10 +41,13 @@ void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
     newest_ = holder.token;
     inherited_ += holder.ticket ? 1U : 0U;
     const auto winner = waiters_.find(holder.client);
+    const auto ghost = ghosts_.find(holder.client);
     const bool had_it = holders_.contains(holder.client);  // inherited, and too late to count from
     for (const auto& [client, waiter] : waiters_) {
       const bool complete = waiter.servers.size() >= majority(servers_);
-      const bool before = winner == waiters_.end() || senior(waiter.ticket, winner->second.ticket);
+      const bool before =
+          (winner == waiters_.end() || senior(waiter.ticket, winner->second.ticket)) &&
+          (ghost == ghosts_.end() || senior(waiter.ticket, ghost->second));
       if (asked_ && !had_it && !waiter.gone && client != holder.client && complete && before &&
           now - waiter.complete > lag_) {
         findings_.add(now, "queue",
@@ -54,6 +59,7 @@ void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
     if (winner != waiters_.end()) {
       waiters_.erase(winner);
     }
+    ghosts_.erase(holder.client);
   }
   holders_.clear();
   for (const Holder& holder : value.holders) {

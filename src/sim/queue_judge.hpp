@@ -41,7 +41,8 @@ class QueueJudge {
   bool asked_;
   Findings& findings_;
   std::map<ClientId, Waiter> waiters_;
-  std::set<ClientId> holders_;  // as chosen last
+  std::map<ClientId, Ticket> ghosts_;  // on some server, for they came behind their own removal
+  std::set<ClientId> holders_;         // as chosen last
   FencingToken newest_;
   std::uint64_t inherited_ = 0;
 };

@@ -166,7 +166,30 @@ void World::serve(const Packet& packet) {
   const bool writes = packet.request.index() < 2;
   const Nanoseconds took =
       writes ? between(around_.random, Nanoseconds(1000), kSlowestSync) : Nanoseconds(1000);
+  if (mix_.pushes) {
+    push(packet, *reply, took);
+  }
   network_.send_reply(packet, std::move(*reply), took);
+}
+
+// Who waits has looked or posted a ticket here; all of them hear of each value that is taken.
+void World::push(const Packet& packet, const Reply& reply, Nanoseconds took) {
+  if (std::holds_alternative<Read>(packet.request) ||
+      std::holds_alternative<Post>(packet.request)) {
+    Packet watch = packet;
+    watch.attempt = kNews;
+    watches_[packet.server].insert_or_assign(packet.actor, std::move(watch));
+  }
+  const auto* answer = std::get_if<Answer>(&reply);
+  if (answer == nullptr || answer->verdict != Verdict::accepted) {
+    return;
+  }
+  for (const auto& [actor, watch] : watches_[packet.server]) {
+    if (actor != packet.actor) {
+      around_.counts.add(Seen::pushes);
+      network_.send_reply(watch, Answer{Verdict::state, answer->state}, took);
+    }
+  }
 }
 
 std::string World::everybody_text() const {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,7 @@ class World {
   void check_standstill();
   void deliver(std::uint32_t slot);
   void serve(const Packet& packet);
+  void push(const Packet& packet, const Reply& reply, Nanoseconds took);
 
   void plan(FaultKind kind);
   [[nodiscard]] Nanoseconds every(FaultKind kind) const;
@@ -62,6 +64,7 @@ class World {
   Surroundings around_;
   Network network_;
   std::vector<std::unique_ptr<FakeServer>> servers_;
+  std::map<std::size_t, std::map<std::uint32_t, Packet>> watches_;  // by server and actor
   std::vector<std::unique_ptr<Actor>> actors_;
   std::vector<std::function<void()>> repairs_;  // empty once done
   Nanoseconds moment_{};                        // of the latest event

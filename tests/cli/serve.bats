@@ -346,3 +346,33 @@ while True:
 shows_waiter() {
   dex-lock show-lock job | grep -q 'waiting: 1'
 }
+
+@test "who watches a lock hears of each change that concerns it, and of nothing once it has ended that" {
+  serve a --listen "unix:$PLACE/a.sock"
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me job 60
+  python3 -c '
+import socket, subprocess, sys
+server = socket.socket(socket.AF_UNIX); server.connect(sys.argv[1]); server.settimeout(60)
+lines = server.makefile("rb")
+where = [field for field in lines.readline().split() if field.startswith(b"active=")][0][7:]
+def ask(line):
+    server.sendall(line + b"\n")
+def heard():
+    return lines.readline().split()
+def do(*command):
+    subprocess.run(command, check=True)
+ask(b"7 watch " + where + b" job me2")
+held = heard()
+assert held[:2] == [b"7", b"state"] and b";h=" in held[2], held
+do("release-lock", "--owner", "me", "job")
+free = heard()
+assert free[:2] == [b"7", b"state"] and b";h=" not in free[2], free
+ask(b"8 unwatch 7")
+assert heard() == [b"8", b"pong"]
+do("get-lock", "--owner", "me", "job", "60")
+do("release-lock", "--owner", "me", "job")
+ask(b"9 ping")
+last = heard()
+assert last == [b"9", b"pong"], last' "$PLACE/a.sock"
+}
