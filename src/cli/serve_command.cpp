@@ -1,5 +1,7 @@
 #include "cli/serve_command.hpp"
 
+#include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -118,6 +120,21 @@ Result<LockServerOptions> options_from(const ServeWords& words) {
   return options;
 }
 
+// A connection needs a descriptor; the usual soft limit is lower than what the system allows.
+void raise_open_files(std::size_t connections) {
+  constexpr rlim_t kOwnFiles = 32;
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_max < connections + kOwnFiles) {
+    complain(
+        fmt::format("at most {} files may be open here, too few for {} connections; raise the "
+                    "hard limit (ulimit -Hn, LimitNOFILE) or lower --connections",
+                    files.rlim_max, connections));
+  }
+}
+
 }  // namespace
 
 int serve_command(std::span<const std::string> words) {
@@ -131,6 +148,7 @@ int serve_command(std::span<const std::string> words) {
     return status_of(options.error());
   }
   std::signal(SIGPIPE, SIG_IGN);
+  raise_open_files(options->limits.connections);
   boost::asio::io_context loop(1);
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
   auto server = LockServer::open(loop, std::move(*options));

@@ -194,6 +194,29 @@ s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.recv(100); print("i
   eventually get-lock --owner me job 30
 }
 
+# serve_with_files OPTION N NAME: as serve, with that limit of open files.
+serve_with_files() {
+  # shellcheck disable=SC2016
+  beside "$3" sh -c 'ulimit "$1" "$2" && exec dex-lock serve --store "$3" --connections 100 --listen "unix:$4"' \
+    sh "$1" "$2" "$PLACE/store-$3" "$PLACE/$3.sock"
+  eventually listens_or_ended "$3"
+  runs "$3"
+}
+
+@test "the limit of open files is raised as far as it may be, and one too low for the connections is told" {
+  serve_with_files -Sn 40 a
+  [[ $(<"$PLACE/a.err") != *"files may be open"* ]]
+  python3 -c '
+import socket, sys
+all = [socket.socket(socket.AF_UNIX) for _ in range(90)]
+for s in all:
+    s.settimeout(60); s.connect(sys.argv[1])
+for s in all:
+    assert s.recv(9) == b"dex-lock "' "$PLACE/a.sock"
+  serve_with_files -n 60 b
+  grep -q 'at most 60 files may be open here' "$PLACE/b.err"
+}
+
 @test "under TLS both sides show certificates, and a wrong one ends with 77 and the reason" {
   local port
   authority ca
