@@ -399,3 +399,22 @@ ask(b"9 ping")
 last = heard()
 assert last == [b"9", b"pong"], last' "$PLACE/a.sock"
 }
+
+@test "forty that wait at once are all served, one at a time" {
+  local i
+  three_sockets
+  # shellcheck disable=SC2016
+  write_script work <<'W'
+mkdir "$1/busy" || exit 1
+echo "$DEXLOCK_TOKEN" >>"$1/served"
+rmdir "$1/busy"
+W
+  for i in {1..40}; do
+    beside "run$i" dex-lock run job -- "$PLACE/bin/work" "$PLACE"
+  done
+  for i in {1..40}; do
+    [ "$(status_of "run$i")" -eq 0 ]
+  done
+  [ "$(sort -un "$PLACE/served" | wc -l)" -eq 40 ]
+  sort -n "$PLACE/served" | cmp - "$PLACE/served"
+}
