@@ -14,6 +14,7 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -57,11 +58,12 @@ class StoreThread {
   using Tell = std::function<void(AllSaid)>;  // called on the store's thread
 
   StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store,
-              std::size_t watches_max, Tell tell)
+              const ServerLimits& limits, Tell tell)
       : path_(std::move(path)),
         acceptor_(std::move(store), false),
         server_(acceptor_),
-        watches_(watches_max),
+        limits_(limits),
+        watches_(limits.watches, limits.requests),
         tell_(std::move(tell)),
         thread_([this] { run(); }) {}
   StoreThread(const StoreThread&) = delete;
@@ -107,6 +109,7 @@ class StoreThread {
     AllSaid all;
     std::vector<NumberedRequest> requests;
     std::vector<ConnectionId> from;
+    std::vector<ConnectionId> gone;
     for (Job& job : jobs) {
       if (auto* request = std::get_if<NumberedRequest>(&job.what)) {
         requests.push_back(std::move(*request));
@@ -114,7 +117,7 @@ class StoreThread {
         continue;
       }
       if (std::holds_alternative<Gone>(job.what)) {
-        watches_.remove_all(job.connection);
+        gone.push_back(job.connection);
         continue;
       }
       LineServer::Greeted greeted = server_.greet(path_);
@@ -129,6 +132,7 @@ class StoreThread {
       ++said.replies;
       keep_watch(from[i], requests[i]);
     }
+    std::ranges::for_each(gone, [&](ConnectionId id) { watches_.remove_all(id); });
     tell_watchers(all, requests);
     return all;
   }
@@ -143,22 +147,30 @@ class StoreThread {
   }
 
   void tell_watchers(AllSaid& all, const std::vector<NumberedRequest>& requests) {
-    std::map<std::string, Where> changed;
+    std::set<std::string> changed;
     for (const NumberedRequest& request : requests) {
       const auto* one = std::get_if<KeyRequest>(&request.line);
       if (one != nullptr && std::holds_alternative<Accept>(one->request) &&
           watches_.watched(one->key)) {
-        changed.insert_or_assign(one->key, one->where);
+        changed.insert(one->key);
       }
     }
-    for (const auto& [key, where] : changed) {
+    const auto identity = changed.empty() ? Result<ServerIdentity>() : acceptor_.identity();
+    if (!identity || !identity->active || !identity->proposed) {
+      return;
+    }
+    const Where where{*identity->active, identity->incarnation, identity->proposed->epoch};
+    for (const std::string& key : changed) {
       const Reply reply = acceptor_.serve(where, key, Read{});
       const auto* answer = std::get_if<Answer>(&reply);
       if (answer == nullptr) {
         continue;
       }
       for (const auto& [connection, number] : watches_.concerned(key, answer->state)) {
-        all[connection].news += reply_line({number, *answer}) + '\n';
+        std::string& news = all[connection].news;
+        if (news.size() < limits_.unread_bytes) {
+          news += reply_line({number, *answer}) + '\n';
+        }
       }
     }
   }
@@ -166,6 +178,7 @@ class StoreThread {
   std::filesystem::path path_;
   EmbeddedAcceptor acceptor_;  // with server_: touched by the thread only
   LineServer server_;
+  ServerLimits limits_;
   Watches watches_;  // of connections that may have ended since
   Tell tell_;
   std::mutex mutex_;
@@ -190,7 +203,7 @@ class Server final : public LockServer {
         options_(std::move(options)),
         tls_(std::move(tls)),
         stopping_(loop),
-        store_(options_.store, std::move(store), options_.limits.watches,
+        store_(options_.store, std::move(store), options_.limits,
                [this, alive = alive_](AllSaid all) {
                  asio::post(loop_, [this, alive, all = std::move(all)] {
                    if (*alive) {
@@ -349,8 +362,7 @@ class Server final : public LockServer {
                                  if (why) {
                                    tell("connection ended: " + why->text);
                                  }
-                                 connections_.erase(id);
-                                 store_.put({{id, Gone{}}});
+                                 forget(id);
                                  try_stop();
                                }});
   }
@@ -445,7 +457,7 @@ class Server final : public LockServer {
       if (socket.unsent() > 0) {
         ending_.push_back(id);
       } else {
-        connections_.erase(at);
+        forget(id);
       }
       return;
     }
@@ -454,6 +466,12 @@ class Server final : public LockServer {
       socket.hold_reading(false);
     }
     try_stop();
+  }
+
+  void forget(ConnectionId id) {
+    connections_.erase(id);
+    collected_.push_back({id, Gone{}});  // behind what it asked
+    hand_over();
   }
 
   void try_stop() {

@@ -30,7 +30,7 @@ namespace dexlock {
 
 struct ServerLimits {
   std::size_t connections = 10'000;
-  std::size_t requests = 1'024;            // of one connection that wait for their replies
+  std::size_t requests = 1'024;  // of one connection that wait for their replies; and watches
   std::size_t unread_bytes = 1024 * 1024;  // of replies, then no more of its requests are read
   std::size_t watches = 100'000;           // of all connections
 };

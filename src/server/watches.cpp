@@ -27,9 +27,11 @@ std::vector<ClientId> next_in_line(std::vector<Ticket> tickets) {
 
 bool Watches::add(const Id& id, const Watch& watch) {
   remove(id);
-  if (watches_.size() >= most_) {
+  const auto mine = of_connection_.find(id.first);
+  if (watches_.size() >= most_ || (mine != of_connection_.end() && mine->second >= most_of_one_)) {
     return false;
   }
+  ++of_connection_[id.first];
   watches_.emplace(id, Watcher{.key = watch.key, .client = watch.client, .told = {}});
   by_key_[watch.key].insert(id);
   return true;
@@ -46,6 +48,9 @@ void Watches::remove(const Id& id) {
     by_key_.erase(of_key);
   }
   watches_.erase(at);
+  if (const auto mine = of_connection_.find(id.first); --mine->second == 0) {
+    of_connection_.erase(mine);
+  }
 }
 
 void Watches::remove_all(std::uint64_t connection) {

@@ -4,7 +4,7 @@
 // everybody once the lock is free. All others hear nothing, so that a long line costs no more than
 // a short one.
 //
-// Invariants:  no more than `most` watches.
+// Invariants:  no more than `most` watches, and `most_of_one` of one connection.
 // Threads:     one at a time.
 #pragma once
 
@@ -26,7 +26,7 @@ class Watches {
   // A connection, and the number of the request to watch.
   using Id = std::pair<std::uint64_t, std::uint32_t>;
 
-  explicit Watches(std::size_t most) : most_(most) {}
+  Watches(std::size_t most, std::size_t most_of_one) : most_(most), most_of_one_(most_of_one) {}
 
   // False: there is no room. The same number again replaces what it stood for.
   [[nodiscard]] bool add(const Id& id, const Watch& watch);
@@ -48,7 +48,9 @@ class Watches {
   };
 
   std::size_t most_;
+  std::size_t most_of_one_;
   std::map<Id, Watcher> watches_;
+  std::map<std::uint64_t, std::size_t> of_connection_;  // how many
   std::map<std::string, std::set<Id>, std::less<>> by_key_;
 };
 

@@ -30,7 +30,7 @@ Ticket ticket(const std::string& client, std::uint32_t number) {
 using Ids = std::vector<Watches::Id>;
 
 TEST(Watches, TellsEverybodyThatTheLockIsFree) {
-  Watches watches(10);
+  Watches watches(10, 10);
   ASSERT_TRUE(watches.add({kOne, 4}, watch("a", "c1")));
   ASSERT_TRUE(watches.add({kOther, 4}, watch("a", "c2")));
   ASSERT_TRUE(watches.add({kOther, 5}, watch("b", "c3")));
@@ -40,7 +40,7 @@ TEST(Watches, TellsEverybodyThatTheLockIsFree) {
 }
 
 TEST(Watches, TellsHoldersNewAndOld) {
-  Watches watches(10);
+  Watches watches(10, 10);
   ASSERT_TRUE(watches.add({kOne, 1}, watch("a", "c1")));
   ASSERT_TRUE(watches.add({kOne, 2}, watch("a", "c2")));
   EXPECT_EQ(watches.concerned("a", held_by({"c1"}, 1)), (Ids{{kOne, 1}}));
@@ -50,7 +50,7 @@ TEST(Watches, TellsHoldersNewAndOld) {
 }
 
 TEST(Watches, TellsThoseNextInLineOnlyOfAHeldLock) {
-  Watches watches(10);
+  Watches watches(10, 10);
   State state = held_by({"h"}, 1);
   for (std::uint32_t number = 6; number > 0; --number) {
     const std::string client = "c" + std::to_string(number);
@@ -61,7 +61,7 @@ TEST(Watches, TellsThoseNextInLineOnlyOfAHeldLock) {
 }
 
 TEST(Watches, ForgetsWhatEndedAndHasALimit) {
-  Watches watches(2);
+  Watches watches(2, 2);
   ASSERT_TRUE(watches.add({kOne, 1}, watch("a", "c1")));
   ASSERT_TRUE(watches.add({kOther, 1}, watch("a", "c2")));
   EXPECT_FALSE(watches.add({kOther, 2}, watch("a", "c3")));
@@ -71,6 +71,16 @@ TEST(Watches, ForgetsWhatEndedAndHasALimit) {
   EXPECT_FALSE(watches.watched("a"));
   watches.remove_all(kOther);
   EXPECT_EQ(watches.size(), 0U);
+}
+
+TEST(Watches, OneConnectionTakesNoMoreThanItsShare) {
+  Watches watches(10, 2);
+  ASSERT_TRUE(watches.add({kOne, 1}, watch("a", "c1")));
+  ASSERT_TRUE(watches.add({kOne, 2}, watch("a", "c2")));
+  EXPECT_FALSE(watches.add({kOne, 3}, watch("a", "c3")));
+  EXPECT_TRUE(watches.add({kOther, 3}, watch("a", "c3")));
+  watches.remove({kOne, 1});
+  EXPECT_TRUE(watches.add({kOne, 3}, watch("a", "c3")));
 }
 
 }  // namespace
