@@ -10,10 +10,12 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "dexlock/error.hpp"
 #include "dexlock/sharing.hpp"
@@ -37,9 +39,19 @@ class Lease {
   // outcome_unknown (stopped by `stop`), io.
   [[nodiscard]] static Result<std::unique_ptr<Lease>> acquire(LeaseOptions options,
                                                               std::stop_token stop = {});
+
+  // `options.name` and the locks `also`, all or none, as one lease: it is lost as soon as one of
+  // them is. They are taken in the order of their names; token() is that of `options.name`. Errors:
+  // as acquire(), and lease_lost: one was lost while the others were awaited.
+  [[nodiscard]] static Result<std::unique_ptr<Lease>> acquire_all(
+      LeaseOptions options, const std::vector<std::string>& also, std::stop_token stop = {});
+
   virtual ~Lease() = default;  // gives it up without waiting for the confirmation
 
   [[nodiscard]] virtual std::uint64_t token() const = 0;
+
+  // The token of each lock that is held, by its name.
+  [[nodiscard]] virtual std::map<std::string, std::uint64_t> tokens() const = 0;
 
   // Time since the newest confirmed renewal was sent, never too short.
   [[nodiscard]] virtual std::chrono::nanoseconds elapsed() const = 0;

@@ -45,6 +45,7 @@ constexpr std::array kEndingTheWait{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 struct RunOptions {
   LeaseOptions lease;
+  std::vector<std::string> also;
   int signal = SIGTERM;
   bool verbose = false;
   std::vector<std::string> command;
@@ -68,6 +69,8 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
       app.add_option("--wait", wait, "seconds to wait for the lock; default: for ever");
   auto* try_flag = app.add_flag("--try", options.lease.try_once, "do not wait for a live holder");
   try_flag->excludes(wait_option);
+  app.add_option("--also", options.also, "another lock to hold, all or none; as often as you like")
+      ->allow_extra_args(false);
   app.add_option("--signal", signal, "first signal of the stop, before KILL")
       ->capture_default_str();
   SharingOptions sharing;
@@ -186,7 +189,7 @@ Acquired acquire(const RunOptions& options, const Signals& signals) {
   const int done = ::eventfd(0, EFD_CLOEXEC);
   std::stop_source stop;
   std::thread waiting([&] {
-    acquired.lease = Lease::acquire(options.lease, stop.get_token());
+    acquired.lease = Lease::acquire_all(options.lease, options.also, stop.get_token());
     constexpr std::uint64_t kOne = 1;
     static_cast<void>(::write(done, &kOne, sizeof kOne));
   });
@@ -340,8 +343,12 @@ int not_run_status(const std::string& command, int error) {
 }
 
 int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals) {
-  if (options.verbose) {
-    complain("lock " + options.lease.name + " held with token " + std::to_string(lease.token()));
+  std::string tokens;
+  for (const auto& [name, token] : lease.tokens()) {
+    tokens += (tokens.empty() ? "" : " ") + name + '=' + std::to_string(token);
+    if (options.verbose) {
+      complain("lock " + name + " held with token " + std::to_string(token));
+    }
   }
   // Whoever was paused after the grant may wake up when others have the lock.
   const StopLadder ladder =
@@ -352,8 +359,8 @@ int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals
     return static_cast<int>(ExitStatus::lost);
   }
   auto process = GuardedProcess::start(
-      options.command,
-      {"DEXLOCK_TOKEN=" + std::to_string(lease.token()), "DEXLOCK_NAME=" + options.lease.name});
+      options.command, {"DEXLOCK_TOKEN=" + std::to_string(lease.token()),
+                        "DEXLOCK_NAME=" + options.lease.name, "DEXLOCK_TOKENS=" + tokens});
   if (!process) {
     static_cast<void>(lease.release(kReleaseLimit));
     return not_run_status(options.command.front(), process.error().error);

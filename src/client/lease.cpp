@@ -72,6 +72,7 @@ class HeldLock final : public Lease {
     return *outcome_;
   }
 
+  std::map<std::string, std::uint64_t> tokens() const override { return {{name_, token()}}; }
   std::uint64_t token() const override {
     const std::scoped_lock lock(mutex_);
     return token_.value;
