@@ -3,12 +3,22 @@
 #include <algorithm>
 
 #include "lock/invariant.hpp"
+#include "lock/quorum.hpp"
 
 namespace dexlock {
+namespace {
+
+Instant nth_latest(std::vector<Instant> instants, std::size_t n) {
+  std::ranges::sort(instants, std::ranges::greater{}, &Instant::boot);
+  return instants[n - 1];
+}
+
+}  // namespace
 
 void QueueView::saw(std::size_t server, const std::vector<Ticket>& tickets, Instant now) {
   INVARIANT(server < lists_.size());
-  looked_ = now;
+  looked_[server] = now;
+  complete_ = nth_latest(looked_, majority(looked_.size()));
   if (tickets.empty() && lists_[server].empty()) {
     return;
   }
@@ -51,7 +61,7 @@ bool QueueView::is_left_behind(const Seen& seen) const {
   if (granted != granted_.end() && seen.ticket.refresh <= granted->second) {
     return true;
   }
-  return elapsed_for_observer(seen.since, looked_) >= seen.ticket.ttl;
+  return elapsed_for_observer(seen.since, complete_) >= seen.ticket.ttl;
 }
 
 std::vector<Ticket> QueueView::waiting() const {

@@ -1,6 +1,7 @@
 // What one client knows of the queue for a lock: the tickets that each server showed last, and
 // since when each has not been renewed. Whoever has not renewed for the life of its ticket, by the
-// latest look, counts as gone; no server has to time anything. Not to have looked is no sign.
+// latest look at a majority, counts as gone; no server has to time anything. Not to have looked is
+// no sign.
 //
 // Invariants:  a list is replaced as a whole, by one received later.
 // Threads:     none; the owner serialises calls.      Never does: read a clock.
@@ -17,7 +18,7 @@ namespace dexlock {
 
 class QueueView {
  public:
-  explicit QueueView(std::size_t servers) : lists_(servers) {}
+  explicit QueueView(std::size_t servers) : lists_(servers), looked_(servers) {}
 
   // Server `server` showed `tickets`, received at `now`.
   void saw(std::size_t server, const std::vector<Ticket>& tickets, Instant now);
@@ -48,7 +49,8 @@ class QueueView {
   std::vector<std::vector<Ticket>> lists_;  // by server
   std::map<ClientId, Seen> seen_;
   std::map<ClientId, std::uint32_t> granted_;  // the refresh numbers, of the latest clients
-  Instant looked_;                             // when the latest list was received
+  std::vector<Instant> looked_;                // by server: when its latest list was received
+  Instant complete_;                           // a majority has been looked at since then
   std::uint32_t highest_number_ = 0;
 };
 

@@ -285,7 +285,7 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
     const FencingToken token = at->first.token;
     const bool granted = !precedes(state, token);
     const bool moved_on = granted && record.find(at->first) == nullptr;
-    if (moved_on && !is_overruled(state, at->first)) {
+    if (moved_on && !may_be_overruled(server, state, at->first)) {
       at->second.forget(server);
     } else {
       const bool whole = !granted || (known && precedes(*known, token));
@@ -303,15 +303,22 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
 }
 
 // What this server holds lists the grant no longer, but a higher value does, so that the removal
-// was never chosen. The server is a witness all the same: it kept the heartbeats of a token that so
-// few others followed.
-bool Session::is_overruled(const State& state, const GrantId& grant) const {
+// was never chosen; or too few servers were seen to tell. The server is a witness all the same: it
+// kept the heartbeats of a token that so few others followed.
+bool Session::may_be_overruled(std::size_t server, const State& state, const GrantId& grant) const {
   const FencingToken newest = make_token(setup_.epoch, record_of(state).count);
-  return newest.value - grant.token.value < kPastBeatsMax &&
-         std::ranges::any_of(states_, [&](const auto& known) {
-           return known && known->accepted > state.accepted &&
-                  record_of(*known).find(grant) != nullptr;
-         });
+  if (newest.value - grant.token.value >= kPastBeatsMax) {
+    return false;
+  }
+  std::size_t seen = 1;
+  for (std::size_t other = 0; other < states_.size(); ++other) {
+    const auto& known = states_[other];
+    if (known && known->accepted > state.accepted && record_of(*known).find(grant) != nullptr) {
+      return true;
+    }
+    seen += known && other != server ? 1U : 0U;
+  }
+  return seen < majority(setup_.servers);
 }
 
 void Session::send_all(SessionOutput& output, AttemptId attempt, const Request& request) const {

@@ -25,6 +25,15 @@ std::chrono::milliseconds ticket_life(const Terms& terms) { return 2 * terms.cla
 
 bool is_renewable(const Terms& terms) { return refresh_period(terms) > Nanoseconds(0); }
 
+// A later value shows that `token` was never granted to `client`: it does not know of the token, or
+// knows it as that of another.
+bool denies(const Record& later, Epoch epoch, FencingToken token, const ClientId& client) {
+  const Holder* holder = later.find(token);
+  return make_token(epoch, later.count) < token ||
+         (holder != nullptr && holder->client != client) ||
+         (later.last && later.last->token == token && later.last->client != client);
+}
+
 }  // namespace
 
 Ticket Session::ticket() const {
@@ -101,15 +110,16 @@ void Session::sweep_queue(SessionOutput& output) {
 // shows that it was never chosen.
 void Session::note_heirs(const State& state) {
   constexpr std::size_t kHeirsMax = 256;  // forgetting them costs a turn, never safety
-  const auto outvotes = [&](const State& newer, const Ballot& at, FencingToken token) {
-    return newer.accepted > at && make_token(setup_.epoch, record_of(newer).count) < token;
+  const auto outvotes = [&](const State& newer, const Ballot& at, FencingToken token,
+                            const ClientId& client) {
+    return newer.accepted > at && denies(record_of(newer), setup_.epoch, token, client);
   };
   if (heirs_.size() >= kHeirsMax) {
     heirs_.clear();
   }
   for (const Holder& holder : record_of(state).holders) {
     const bool outvoted = std::ranges::any_of(states_, [&](const auto& known) {
-      return known && outvotes(*known, state.accepted, holder.token);
+      return known && outvotes(*known, state.accepted, holder.token, holder.client);
     });
     if (holder.ticket && !outvoted) {
       queue_.granted(holder.client, *holder.ticket);
@@ -118,7 +128,7 @@ void Session::note_heirs(const State& state) {
   }
   std::erase_if(heirs_, [&](const auto& one) {
     const auto& [client, heir] = one;
-    const bool outvoted = outvotes(state, heir.at, heir.token);
+    const bool outvoted = outvotes(state, heir.at, heir.token, client);
     if (outvoted) {
       queue_.not_granted(client, heir.refresh);
     }
@@ -144,7 +154,7 @@ std::vector<Ticket> Session::Gone::waiting(const Record& base,
                                            const std::vector<Ticket>& queue) const {
   std::vector<Ticket> gone = silent;
   for (const auto& [ticket, token] : used_up) {
-    if (token <= make_token(epoch, base.count)) {
+    if (!denies(base, epoch, token, ticket.claim.client)) {
       gone.push_back(ticket);
     }
   }

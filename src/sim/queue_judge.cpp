@@ -19,9 +19,11 @@ void QueueJudge::on_posted(std::size_t server, const Ticket& ticket, bool remove
     return;
   }
   if (waiter.gone && ticket.refresh <= waiter.ticket.refresh) {
-    ghosts_[client] =
-        ticket;  // it arrives behind its own removal; links of the commands keep order
+    ghosts_[client][server] = Ghost{.ticket = ticket};
     return;
+  }
+  if (const auto ghost = ghosts_[client].find(server); ghost != ghosts_[client].end()) {
+    ghost->second.until = std::min(ghost->second.until, now + lag_);
   }
   if (fresh || waiter.gone || waiter.ticket.number != ticket.number) {
     waiter = Waiter{.ticket = ticket, .servers = {}, .complete = {}, .gone = false};
@@ -41,13 +43,14 @@ void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
     newest_ = holder.token;
     inherited_ += holder.ticket ? 1U : 0U;
     const auto winner = waiters_.find(holder.client);
-    const auto ghost = ghosts_.find(holder.client);
     const bool had_it = holders_.contains(holder.client);  // inherited, and too late to count from
     for (const auto& [client, waiter] : waiters_) {
       const bool complete = waiter.servers.size() >= majority(servers_);
       const bool before =
           (winner == waiters_.end() || senior(waiter.ticket, winner->second.ticket)) &&
-          (ghost == ghosts_.end() || senior(waiter.ticket, ghost->second));
+          std::ranges::none_of(ghosts_[holder.client], [&](const auto& ghost) {
+            return now <= ghost.second.until && !senior(waiter.ticket, ghost.second.ticket);
+          });
       if (asked_ && !had_it && !waiter.gone && client != holder.client && complete && before &&
           now - waiter.complete > lag_) {
         findings_.add(now, "queue",

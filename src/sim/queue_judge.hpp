@@ -36,13 +36,19 @@ class QueueJudge {
     bool gone = false;
   };
 
+  // A ticket that came to a server behind its own removal; links of the commands keep order.
+  struct Ghost {
+    Ticket ticket;
+    Nanoseconds until = Nanoseconds::max();  // a decision may take it for real
+  };
+
   std::size_t servers_;
   Nanoseconds lag_;
   bool asked_;
   Findings& findings_;
   std::map<ClientId, Waiter> waiters_;
-  std::map<ClientId, Ticket> ghosts_;  // on some server, for they came behind their own removal
-  std::set<ClientId> holders_;         // as chosen last
+  std::map<ClientId, std::map<std::size_t, Ghost>> ghosts_;  // by server
+  std::set<ClientId> holders_;                               // as chosen last
   FencingToken newest_;
   std::uint64_t inherited_ = 0;
 };

@@ -46,6 +46,19 @@ TEST(QueueView, WhoHasNotRenewedForTheLifeOfItsTicketIsLeftBehind) {
   EXPECT_EQ(waiting(view), "a");
 }
 
+// A server that gets no refreshes is not enough to tell who has gone.
+TEST(QueueView, OneServerOfThreeDoesNotTellThatAnybodyHasGone) {
+  QueueView view(3);
+  for (std::size_t server = 0; server < 3; ++server) {
+    view.saw(server, {ticket("a", 1, 5)}, {});
+  }
+  const Instant later{milliseconds(2000), milliseconds(2000)};
+  view.saw(0, {ticket("a", 1, 5)}, later);
+  EXPECT_EQ(waiting(view), "a");
+  view.saw(1, {ticket("a", 1, 5)}, later);
+  EXPECT_EQ(waiting(view), "");
+}
+
 // A server that is dark shows for ever what it showed last.
 TEST(QueueView, ATicketThatWasGrantedIsUsedUpUntilItIsRenewed) {
   QueueView view(2);

@@ -388,6 +388,35 @@ TEST_F(SessionFaults, AnOverruledRemovalDoesNotKeepADeadHolderForEver) {
   EXPECT_TRUE(cluster.holds(c));
 }
 
+// Nor if it answers first each time, and each look is another process, which knows no more than
+// what the earlier ones saw.
+TEST_F(SessionFaults, NorDoesItToProcessesThatHearOfTheOverruledValueFirst) {
+  cluster.kill(half_grant("a", {0}));
+  const auto d = cluster.add("d");
+  grant_without_first_server(d);
+  ASSERT_EQ(cluster.session(d).token(), FencingToken{1});
+  cluster.kill(d);
+  cluster.server(2).up = false;
+  std::map<GrantId, Observer> seen;
+  bool held = false;
+  for (int process = 0; process < 20 && !held; ++process) {
+    const auto c = cluster.add("c" + std::to_string(process));
+    for (const auto& [victim, observer] : seen) {
+      for (std::size_t server = 0; server < 3; ++server) {
+        if (const auto& sighting = observer.sightings()[server]) {
+          cluster.session(c).recall(victim, server, *sighting);
+        }
+      }
+    }
+    cluster.acquire(c, Patience::once);
+    cluster.run_for(seconds(1));
+    held = cluster.holds(c);
+    seen = cluster.session(c).observers();
+    cluster.kill(c);
+  }
+  EXPECT_TRUE(held);
+}
+
 TEST_F(SessionFaults, AnAcquisitionThatReachedOneServerOnlyDoesNotBlockOthersForEver) {
   half_grant("a", {0});
   cluster.kill(0);

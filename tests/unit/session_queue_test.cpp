@@ -331,26 +331,49 @@ TEST_F(SessionQueueTest, WhoIsToldThatTheLockIsFreeLooksAtOnceInItsTurn) {
 }
 
 // A hand-over that reached one server and was then overruled served nobody.
-TEST_F(SessionQueueTest, AHandOverThatWasNeverChosenUsesUpNoTicket) {
-  const auto a = holder("a");
-  const auto b = waiter("b");
-  waiter("c");
-  cluster.renew(a);
-  cluster.deliver_all(FakeCluster::any());
-  const auto& server = cluster.server(1);
-  const State held = state_of(server.durable, server.soft, server.boot);
-  State handed_over = held;
-  ++handed_over.accepted.round;
-  handed_over.value->count = 2;
-  handed_over.value->holders = {
-      Holder{.token = FencingToken{2}, .client = ClientId{"b"}, .ticket = tickets(1)[0].refresh}};
-  State overruled = held;
-  overruled.accepted.round += 2;
-  for (int again = 0; again < 2; ++again) {
-    cluster.tell(a, 0, handed_over);
-    cluster.tell(a, 1, overruled);
+struct OverruledHandOver : SessionQueueTest {
+  std::size_t a = holder("a");
+  std::size_t b = waiter("b");
+  std::size_t c = waiter("c");
+  State held, handed_over, overruled;
+
+  OverruledHandOver() {
+    cluster.renew(a);
+    cluster.deliver_all(FakeCluster::any());
+    const auto& server = cluster.server(1);
+    held = handed_over = overruled = state_of(server.durable, server.soft, server.boot);
+    ++handed_over.accepted.round;
+    handed_over.value->count = 2;
+    handed_over.value->holders = {
+        Holder{.token = FencingToken{2}, .client = ClientId{"b"}, .ticket = tickets(1)[0].refresh}};
+    overruled.accepted.round += 2;
   }
-  cluster.tell(a, 0, handed_over);  // comes late
+  void show_both() {
+    for (int again = 0; again < 2; ++again) {
+      cluster.tell(a, 0, handed_over);
+      cluster.tell(a, 1, overruled);
+    }
+    cluster.tell(a, 0, handed_over);  // comes late
+  }
+};
+
+TEST_F(OverruledHandOver, UsesUpNoTicket) {
+  show_both();
+  cluster.release(a);
+  cluster.run_for(milliseconds(700));
+  EXPECT_TRUE(cluster.holds(b));
+}
+
+TEST_F(OverruledHandOver, UsesUpNoTicketIfAnotherWasGivenItsToken) {
+  overruled.value->count = 2;
+  overruled.value->last = Departed{.token = FencingToken{2}, .client = ClientId{"c"}};
+  for (const std::size_t server : {1U, 2U}) {
+    Durable& durable = cluster.server(server).durable;
+    durable.value = overruled.value;
+    durable.accepted = overruled.accepted;
+    durable.promised = std::max(durable.promised, overruled.accepted);
+  }
+  show_both();
   cluster.release(a);
   cluster.run_for(milliseconds(700));
   EXPECT_TRUE(cluster.holds(b));
