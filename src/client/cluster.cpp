@@ -114,6 +114,11 @@ bool Cluster::pushes() const {
   });
 }
 
+bool Cluster::all_up() const {
+  return std::ranges::all_of(
+      seats_, [](const Seat& seat) { return (seat.connected || !seat.down) && seat.silent == 0; });
+}
+
 bool Cluster::settled() const {
   return std::ranges::all_of(seats_, [](const Seat& seat) {
     return (seat.connected || seat.down) && seat.group_steps == 0;

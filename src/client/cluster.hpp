@@ -71,6 +71,8 @@ class Cluster {
   [[nodiscard]] bool has_files_store() const;
   [[nodiscard]] bool is_local() const;  // stores in this process alone
   [[nodiscard]] bool pushes() const;    // all servers tell of changes
+  [[nodiscard]] bool all_up() const;    // as far as is known
+  [[nodiscard]] bool fast_ballots() const { return options_.config.fast_ballots; }
   // Everything has answered or failed at least once, and no step of forming is under way.
   [[nodiscard]] bool settled() const;
 

@@ -168,16 +168,19 @@ Result<std::vector<std::string>> parse_sshopt(const path& file, std::string_view
 }
 
 constexpr std::string_view kKnownOptions =
-    "known are: allow_unsynced_store yes|no, tls_certificate FILE, tls_key FILE, tls_authority "
-    "FILE";
+    "known are: allow_unsynced_store yes|no, fast_ballots yes|no, tls_certificate FILE, tls_key "
+    "FILE, tls_authority FILE";
 
 Result<void> set_option(std::string_view key, std::string_view value, Config& config) {
-  if (key == "allow_unsynced_store") {
-    if (value != "yes" && value != "no") {
-      return fail(Errc::bad_config, "its value must be yes or no");
+  for (const auto& [name, flag] : {std::pair("allow_unsynced_store", &config.allow_unsynced),
+                                   std::pair("fast_ballots", &config.fast_ballots)}) {
+    if (key == name) {
+      if (value != "yes" && value != "no") {
+        return fail(Errc::bad_config, "its value must be yes or no");
+      }
+      *flag = value == "yes";
+      return {};
     }
-    config.allow_unsynced = value == "yes";
-    return {};
   }
   for (const auto& [name, where] :
        {std::pair("tls_certificate", &config.tls.certificate),

@@ -29,6 +29,7 @@ struct Config {
   std::string source;             // the directory it was read from, or ""
   bool embedded_default = false;  // nothing was configured
   bool allow_unsynced = false;
+  bool fast_ballots = true;
   TlsFiles tls;                       // for tls:// servers; absolute
   std::vector<std::string> warnings;  // each one line
 };

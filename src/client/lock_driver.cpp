@@ -36,6 +36,7 @@ SessionSetup setup_for(const Cluster& cluster, const LockDriverOptions& options)
       .who = options.who,
       .seed = draw(),
       .sticky_promises = options.sticky_promises,
+      .fast_ballots = cluster.fast_ballots(),
   };
   if (cluster.has_files_store()) {
     setup.holders_max = kFilesHoldersMax;
@@ -81,7 +82,7 @@ void LockDriver::acquire(Patience patience) {
       carry_out(session_.on_news(server, news, now_()));
     });
   }
-  carry_out(session_.acquire(patience, now_()));
+  carry_out(session_.acquire(patience, now_(), cluster_.all_up()));
 }
 
 void LockDriver::recall(std::size_t server) {

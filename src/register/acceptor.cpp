@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lock/change.hpp"
 #include "lock/invariant.hpp"
 
 namespace dexlock {
@@ -62,12 +63,12 @@ Step on(Durable& durable, Soft& soft, const BootId& boot, const Prepare& prepare
 }
 
 Step on(Durable& durable, Soft& soft, const BootId&, const Accept& accept) {
-  if (accept.ballot == durable.accepted) {
+  if (accept.ballot == durable.accepted && accept.ballot.fast == 0) {
     const bool same = durable.value == accept.value;
     return Step{.verdict = same ? Verdict::accepted : Verdict::two_values};
   }
-  if (accept.ballot < durable.promised || accept.ballot < durable.accepted ||
-      accept.ballot.epoch != durable.promised.epoch) {
+  if (accept.ballot.fast != 0 || accept.ballot < durable.promised ||
+      accept.ballot < durable.accepted || accept.ballot.epoch != durable.promised.epoch) {
     return Step{.verdict = Verdict::low};
   }
   durable.accepted = accept.ballot;
@@ -79,6 +80,45 @@ Step on(Durable& durable, Soft& soft, const BootId&, const Accept& accept) {
   }
   durable.open = accept.open && !accept.next && accept.value.is_free();
   durable.copied = false;
+  const bool forgot = forget_oldest_past_beats(durable, soft);
+  return Step{.verdict = Verdict::accepted, .durable_changed = true, .soft_changed = forgot};
+}
+
+// Who waits in line goes first: then whoever asks here has to prepare.
+bool waited_for(const Soft& soft, const Ticket& asker) {
+  return std::ranges::any_of(soft.tickets, [&](const Ticket& ticket) {
+    return ticket.claim.client != asker.claim.client;
+  });
+}
+
+Step on(Durable& durable, Soft& soft, const BootId&, const Fast& fast) {
+  const Record base = value_of(durable);
+  const Claim& claim = fast.asker.claim;
+  const Holder* holder = base.find(claim.client);
+  if (durable.accepted.fast != 0 && holder != nullptr && holder->op == fast.op) {
+    return Step{.verdict = Verdict::accepted};  // its own vote once more
+  }
+  if (!compatible(base, claim)) {
+    return Step{.verdict = Verdict::held};
+  }
+  const bool open = durable.open && !durable.copied && durable.accepted.fast == 0 &&
+                    durable.promised == durable.accepted && base.is_free();
+  if (!open || durable.accepted.round >= kRoundMax || waited_for(soft, fast.asker)) {
+    return Step{.verdict = Verdict::low};
+  }
+  Change change = acquire(base, AcquireSpec{.claim = claim,
+                                            .op = fast.op,
+                                            .epoch = Epoch{durable.promised.epoch},
+                                            .terms = fast.asker.terms,
+                                            .who = fast.asker.who});
+  if (!change.next) {
+    return Step{.verdict = Verdict::low};
+  }
+  durable.accepted.fast = 1;
+  durable.value = std::move(change.next);
+  durable.promised =
+      Ballot{durable.accepted.epoch, durable.accepted.round + 1, fast.asker.proposer, 0};
+  durable.open = false;
   const bool forgot = forget_oldest_past_beats(durable, soft);
   return Step{.verdict = Verdict::accepted, .durable_changed = true, .soft_changed = forgot};
 }

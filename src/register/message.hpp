@@ -42,6 +42,14 @@ struct Accept {
   bool open = false;           // the value is FREE and open to a fast ballot
 };
 
+// Grants a lock that is FREE and open in one round trip: a vote at the fast child of the ballot at
+// which this server accepted that [Lamport, Fast Paxos; protocol: the fast ballot]. Each server
+// computes the value, so whoever asks need not know what it builds on.
+struct Fast {
+  Ticket asker;  // who, and for what; its number and refresh say nothing
+  OpId op;
+};
+
 // A sign of life of one holder: volatile, never synced, outside consensus.
 struct Heartbeat {
   FencingToken token;
@@ -59,13 +67,13 @@ struct Post {
   bool remove = false;
 };
 
-using Request = std::variant<Prepare, Accept, Heartbeat, Read, Post>;
+using Request = std::variant<Prepare, Accept, Heartbeat, Read, Post, Fast>;
 
 inline constexpr std::size_t kBootsMax = 32;
 
 enum class Verdict {
   promise,     // to a prepare
-  accepted,    // to an accept
+  accepted,    // to an accept, or to a fast
   beating,     // to a heartbeat: recorded
   state,       // to a read or a post
   low,         // refused: the ballot is not above what is promised

@@ -1,6 +1,7 @@
 #include "register/proposer.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "lock/invariant.hpp"
@@ -17,6 +18,15 @@ const Answer* answer_of(const std::optional<Reply>& reply) {
 bool has_verdict(const std::optional<Reply>& reply, Verdict verdict) {
   const Answer* answer = answer_of(reply);
   return answer != nullptr && answer->verdict == verdict;
+}
+
+bool is_fast_vote(const std::optional<Reply>& reply, const Fast& fast) {
+  if (!has_verdict(reply, Verdict::accepted) || answer_of(reply)->state.accepted.fast == 0) {
+    return false;
+  }
+  const Record value = record_of(answer_of(reply)->state);
+  const Holder* holder = value.find(fast.asker.claim.client);
+  return holder != nullptr && holder->op == fast.op;
 }
 
 }  // namespace
@@ -50,10 +60,25 @@ ProposerOutput Proposer::start(Operation operation, std::optional<Sticky> sticky
     ++attempt_;
     return propose(sticky->base, {}, now);
   }
+  if (operation_.fast) {
+    INVARIANT(operation_.intent == Intent::acquire);
+    INVARIANT(operation_.fast->asker.proposer == me_);
+    sent_ = now;
+    ++attempt_;
+    phase_ = Phase::fast;
+    ProposerOutput output;
+    send_all(output, *operation_.fast);
+    return output;
+  }
+  return prepare();
+}
+
+ProposerOutput Proposer::prepare() {
   round_used_ = std::max(round_seen_, round_used_) + 1;
   ballot_ = Ballot{static_cast<std::uint32_t>(epoch_.value), round_used_, me_, 0};
   ++attempt_;
   phase_ = Phase::preparing;
+  replies_.assign(servers_, std::nullopt);
   ProposerOutput output;
   send_all(output, Prepare{ballot_, operation_.intent, operation_.claim, operation_.victim,
                            operation_.beat, operation_.boots});
@@ -70,8 +95,91 @@ ProposerOutput Proposer::on_reply(std::size_t server, AttemptId attempt, const R
     return {};
   }
   replies_[server] = reply;
-  return phase_ == Phase::preparing ? on_promise_phase(server, reply, now)
-                                    : on_accept_phase(server, reply);
+  switch (phase_) {
+    case Phase::fast:
+      return on_fast_phase();
+    case Phase::preparing:
+      return on_promise_phase(server, reply, now);
+    case Phase::accepting:
+      return on_accept_phase(server, reply);
+    case Phase::idle:
+      break;
+  }
+  return {};
+}
+
+std::size_t Proposer::answers() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      replies_, [](const auto& reply) { return answer_of(reply) != nullptr; }));
+}
+
+bool Proposer::waits_for_fast_quorum() const {
+  return phase_ == Phase::fast && answers() >= majority(servers_);
+}
+
+// Chosen once a fast quorum has voted for this value at one ballot.
+ProposerOutput Proposer::on_fast_phase() {
+  std::size_t unheard = 0;
+  std::size_t failed = 0;
+  std::map<Ballot, std::size_t> votes;
+  const State* mine = nullptr;
+  for (const auto& reply : replies_) {
+    unheard += reply ? 0U : 1U;
+    failed += reply && answer_of(reply) == nullptr ? 1U : 0U;
+    if (is_fast_vote(reply, *operation_.fast)) {
+      const State& state = answer_of(reply)->state;
+      if (++votes[state.accepted] >= fast_quorum(servers_)) {
+        mine = &state;
+      }
+    }
+  }
+  if (mine == nullptr) {
+    const bool possible = std::ranges::any_of(
+        votes, [&](const auto& vote) { return vote.second + unheard >= fast_quorum(servers_); });
+    const bool heard = answers() >= majority(servers_) || servers_ - failed < majority(servers_);
+    return possible || unheard >= fast_quorum(servers_) || !heard ? ProposerOutput{}
+                                                                  : settle_fast();
+  }
+  Chosen chosen{
+      .ballot = mine->accepted, .value = record_of(*mine), .sent = sent_, .sticky = std::nullopt};
+  const Ballot next{mine->accepted.epoch, mine->accepted.round + 1, me_, 0};
+  const auto promises = std::ranges::count_if(replies_, [&](const auto& reply) {
+    return is_fast_vote(reply, *operation_.fast) && answer_of(reply)->state.promised == next;
+  });
+  if (operation_.want_sticky && static_cast<std::size_t>(promises) >= majority(servers_)) {
+    chosen.sticky = Sticky{next, chosen.value};
+  }
+  return finish(std::move(chosen));
+}
+
+// Of several who voted for themselves at one ballot, the one that choose() would find does the
+// recovery, whatever stands in its way; the others give way to it.
+ProposerOutput Proposer::settle_fast() {
+  INVARIANT(phase_ == Phase::fast);
+  const State* newest = nullptr;
+  std::vector<State> states;
+  for (const auto& reply : replies_) {
+    if (const Answer* answer = answer_of(reply)) {
+      states.push_back(answer->state);
+      if (newest == nullptr || answer->state.accepted > newest->accepted) {
+        newest = &answer->state;
+      }
+    }
+  }
+  if (newest == nullptr || states.size() < majority(servers_)) {
+    return prepare();
+  }
+  const Record likely = choose(states, servers_);
+  if (!compatible(likely, operation_.claim)) {
+    return finish(refused());
+  }
+  const bool contested = std::ranges::any_of(states, [&](const State& state) {
+    return state.accepted == newest->accepted && record_of(state) != likely;
+  });
+  if (contested) {
+    operation_.intent = Intent::plain;
+  }
+  return prepare();
 }
 
 // Nothing better than what has been heard can come of waiting: no majority of promises is possible,
@@ -95,7 +203,7 @@ bool Proposer::prepare_is_hopeless() const {
     ++answered;
     if (newest == nullptr || answer->state.accepted >= newest->accepted) {
       newest = &answer->state;
-      newest_refuses = answer->verdict == Verdict::held;
+      newest_refuses = answer->verdict == Verdict::held && newest->accepted.fast == 0;
     }
   }
   const bool heard = answered >= majority(servers_);
@@ -177,16 +285,14 @@ ProposerOutput Proposer::abandon() {
   if (phase_ == Phase::idle) {
     return {};
   }
-  if (phase_ == Phase::accepting) {
+  if (phase_ == Phase::accepting || phase_ == Phase::fast) {
     return finish(Unknown{});
   }
   return finish(refused());
 }
 
 Refused Proposer::refused() const {
-  const auto answered = std::ranges::count_if(
-      replies_, [](const auto& reply) { return answer_of(reply) != nullptr; });
-  return Refused{.answered = static_cast<std::size_t>(answered) >= majority(servers_),
+  return Refused{.answered = answers() >= majority(servers_),
                  .held = std::ranges::any_of(replies_, [](const auto& reply) {
                    return has_verdict(reply, Verdict::held);
                  })};

@@ -1,10 +1,14 @@
 // The proposer: runs one change of one lock record on a majority of acceptors, in two round trips
 // or, with a sticky promise, in one [CASPaxos 2.2; the sticky promise is the one-round-trip
-// optimisation of 2.2.1].
+// optimisation of 2.2.1]. A grant of a free lock is first tried on a fast ballot, in one round trip
+// from a fast quorum [Lamport, Fast Paxos 2.2]; what becomes of that otherwise, the classic rounds
+// find out.
 //
 // Invariants:  one ballot never carries two values: a ballot is burnt by the first accept that
 // left;
 //              one reply per server and phase counts, and none of an older attempt;
+//              after a fast ballot without success nothing is taken for granted or refused: the
+//              classic ballot counts the votes;
 //              a sticky promise is kept only if a majority's answers to that very accept carried
 //              it, is used for one value at most, and never for an eviction;
 //              one that goes to the heir of a hand-over is never kept by who handed over.
@@ -52,6 +56,7 @@ struct Operation {
   ChangeFunction change;
   bool want_sticky = true;  // ask for a promise for the next ballot along with the acceptance
   bool open = false;        // a FREE value is to be open to fast ballots
+  std::optional<Fast> fast;  // tried first, unless a sticky promise does as well
 };
 
 struct Chosen {
@@ -95,6 +100,11 @@ class Proposer {
   [[nodiscard]] ProposerOutput on_reply(std::size_t server, AttemptId attempt, const Reply& reply,
                                         Instant now);
 
+  // A majority has answered the fast ballot, and it may still succeed: whoever has waited for the
+  // others long enough calls settle_fast(), which goes on with a classic ballot.
+  [[nodiscard]] bool waits_for_fast_quorum() const;
+  [[nodiscard]] ProposerOutput settle_fast();
+
   // Gives up on the attempt under way: Unknown if a value has left, else Refused.
   [[nodiscard]] ProposerOutput abandon();
 
@@ -106,15 +116,18 @@ class Proposer {
   void start_above(std::uint32_t round);
 
  private:
-  enum class Phase { idle, preparing, accepting };
+  enum class Phase { idle, fast, preparing, accepting };
 
+  ProposerOutput prepare();
   ProposerOutput propose(const Record& base, const std::vector<Ticket>& queue, Instant now);
+  ProposerOutput on_fast_phase();
   ProposerOutput on_promise_phase(std::size_t server, const Reply& reply, Instant now);
   ProposerOutput on_accept_phase(std::size_t server, const Reply& reply);
   ProposerOutput finish(Outcome outcome);
   void send_all(ProposerOutput& output, const Request& request);
   [[nodiscard]] Refused refused() const;
   [[nodiscard]] bool prepare_is_hopeless() const;
+  [[nodiscard]] std::size_t answers() const;
 
   std::size_t servers_;
   Epoch epoch_;

@@ -150,8 +150,9 @@ class StoreThread {
     std::set<std::string> changed;
     for (const NumberedRequest& request : requests) {
       const auto* one = std::get_if<KeyRequest>(&request.line);
-      if (one != nullptr && std::holds_alternative<Accept>(one->request) &&
-          watches_.watched(one->key)) {
+      const bool votes = one != nullptr && (std::holds_alternative<Accept>(one->request) ||
+                                            std::holds_alternative<Fast>(one->request));
+      if (votes && watches_.watched(one->key)) {
         changed.insert(one->key);
       }
     }

@@ -11,6 +11,11 @@
 namespace dexlock {
 namespace {
 
+// The servers' answers to a fast ballot are waited for this much longer than a majority's, in
+// parts of the time that took.
+constexpr std::int64_t kFastSpread = 6;
+constexpr Nanoseconds kShortestSpread = std::chrono::milliseconds(1);
+
 // Attempts from here on are not the proposer's but heartbeats, looks and repairs.
 constexpr AttemptId kFirstSideAttempt = 0x40000000;
 constexpr AttemptId kNoAttempt = UINT32_MAX;
@@ -22,7 +27,11 @@ constexpr std::uint32_t kBackOffDoublings = 8;
 constexpr std::size_t kObserversMax = 2 * kHoldersMax;
 
 bool proposes(const ProposerOutput& produced) {
-  return !produced.sends.empty() && std::holds_alternative<Accept>(produced.sends.front().request);
+  if (produced.sends.empty()) {
+    return false;
+  }
+  const Request& request = produced.sends.front().request;
+  return std::holds_alternative<Accept>(request) || std::holds_alternative<Fast>(request);
 }
 
 }  // namespace
@@ -116,6 +125,12 @@ SessionOutput Session::on_wake(Instant now) {
     return output;
   }
   const bool late = attempt_started_ && now.boot - attempt_started_->boot >= setup_.attempt_limit;
+  if (!late && fast_until_ && now.boot >= *fast_until_) {
+    fast_until_.reset();
+    if (proposer_.waits_for_fast_quorum()) {
+      take(output, proposer_.settle_fast(), now);
+    }
+  }
   if (late && look_) {
     look_.reset();
     attempt_started_.reset();
@@ -137,6 +152,9 @@ std::optional<Nanoseconds> Session::wake_at() const {
   if (attempt_started_) {
     consider(attempt_started_->boot + setup_.attempt_limit);
   }
+  if (fast_until_) {
+    consider(*fast_until_);
+  }
   if (pause_from_) {
     consider(pause_from_->boot + pause_length_);
   }
@@ -157,6 +175,13 @@ void Session::take(SessionOutput& output, ProposerOutput produced, Instant now) 
     }
   }
   std::ranges::move(produced.sends, std::back_inserter(output.sends));
+  if (!proposer_.waits_for_fast_quorum()) {
+    fast_until_.reset();
+  } else if (!fast_until_) {
+    INVARIANT(attempt_started_.has_value());
+    const Nanoseconds so_far = now.boot - attempt_started_->boot;
+    fast_until_ = now.boot + std::max(so_far / kFastSpread, kShortestSpread);
+  }
   if (produced.done) {
     on_done(output, *produced.done, now);
   }
@@ -303,8 +328,8 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
 }
 
 // What this server holds lists the grant no longer, but a higher value does, so that the removal
-// was never chosen; or too few servers were seen to tell. The server is a witness all the same: it
-// kept the heartbeats of a token that so few others followed.
+// was never chosen, or one of the same fast ballot; or too few servers were seen to tell. The
+// server is a witness all the same: it kept the heartbeats of a token that so few others followed.
 bool Session::may_be_overruled(std::size_t server, const State& state, const GrantId& grant) const {
   const FencingToken newest = make_token(setup_.epoch, record_of(state).count);
   if (newest.value - grant.token.value >= kPastBeatsMax) {
@@ -313,7 +338,7 @@ bool Session::may_be_overruled(std::size_t server, const State& state, const Gra
   std::size_t seen = 1;
   for (std::size_t other = 0; other < states_.size(); ++other) {
     const auto& known = states_[other];
-    if (known && known->accepted > state.accepted && record_of(*known).find(grant) != nullptr) {
+    if (known && known->accepted >= state.accepted && record_of(*known).find(grant) != nullptr) {
       return true;
     }
     seen += known && other != server ? 1U : 0U;

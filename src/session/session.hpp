@@ -38,6 +38,7 @@ struct SessionSetup {
   std::uint32_t drift_ppm = kDriftPpm;
   std::uint64_t seed = 0;  // for back-off and operation ids
   bool sticky_promises = true;
+  bool fast_ballots = true;  // a lock that seems to be free is asked for in one round trip first
   // Waits in line with a ticket, and hands over to who is next. Requires servers whose every answer
   // is durable: an inherited lock counts as held once a majority shows it.
   bool queues = false;
@@ -92,8 +93,9 @@ class Session {
   // Continues as the client that `saved` describes. Requires: before any other call.
   void resume(const Saved& saved);
 
-  // Requires: not holding, nothing under way.
-  [[nodiscard]] SessionOutput acquire(Patience patience, Instant now);
+  // Requires: not holding, nothing under way. `all_up`: no server is known to be down, so that a
+  // fast ballot may succeed.
+  [[nodiscard]] SessionOutput acquire(Patience patience, Instant now, bool all_up = true);
 
   // Sends a heartbeat if it still holds. Earlier ones may still be answered.
   [[nodiscard]] SessionOutput renew(Instant now);
@@ -196,6 +198,7 @@ class Session {
   void hasten(Instant now);
   void on_look_reply(SessionOutput& output, std::size_t server, bool answered, Instant now);
   [[nodiscard]] const State* newest_state() const;
+  [[nodiscard]] bool is_likelier(const State& a, const State& b) const;
   [[nodiscard]] std::optional<EvictionBasis> evictable(const Record& record, Instant now) const;
   [[nodiscard]] std::optional<EvictionBasis> dead_holder(const Record& record, Instant now) const;
   [[nodiscard]] std::optional<Nanoseconds> takeover_wait(const Record& record, Instant now) const;
@@ -210,6 +213,7 @@ class Session {
   void note_heirs(const State& state);
   [[nodiscard]] Gone gone() const;
   bool inherit(SessionOutput& output, Instant now);
+  [[nodiscard]] Ticket asker() const;  // a ticket without a place in line
   [[nodiscard]] Ticket ticket() const;
   [[nodiscard]] bool in_line() const { return setup_.queues && patience_ == Patience::wait; }
   [[nodiscard]] Nanoseconds longest_pause() const;
@@ -245,6 +249,8 @@ class Session {
   OpId op_;                         // of the present acquisition
   Instant asked_;                   // when it began
   std::optional<Instant> op_sent_;  // before the first value that grants it left
+  bool try_fast_ = false;
+  std::optional<Nanoseconds> fast_until_;  // on the boot clock: then a classic ballot follows
   bool insist_ = false;        // what would be disturbed has ended on the server that knows best
   bool maybe_listed_ = false;  // a value that lists this client may be chosen, now or later
 

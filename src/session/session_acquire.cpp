@@ -14,7 +14,7 @@ constexpr Nanoseconds kShortestPoll = std::chrono::milliseconds(1);
 
 }  // namespace
 
-SessionOutput Session::acquire(Patience patience, Instant now) {
+SessionOutput Session::acquire(Patience patience, Instant now, bool all_up) {
   INVARIANT(goal_ == Goal::nothing);
   INVARIANT(proposer_.idle());
   belief_.reset();
@@ -27,6 +27,7 @@ SessionOutput Session::acquire(Patience patience, Instant now) {
   op_sent_.reset();
   asked_ = now;
   conflicts_ = 0;
+  try_fast_ = setup_.fast_ballots && all_up;
   insist_ = false;
   pause_from_.reset();
   ticket_.reset();
@@ -63,6 +64,11 @@ void Session::start_acquire(SessionOutput& output, Instant now) {
   std::optional<Sticky> sticky = std::exchange(sticky_, std::nullopt);
   if (in_line() && rank() > 0) {
     sticky.reset();  // who is next is for the servers to say
+  }
+  const State* newest = newest_state();
+  if (std::exchange(try_fast_, false) && operation.intent == Intent::acquire &&
+      (newest == nullptr || newest->open)) {
+    operation.fast = Fast{.asker = asker(), .op = op_};
   }
   start(output, Errand::acquire, std::move(operation), std::move(sticky), now);
 }
@@ -254,14 +260,33 @@ void Session::on_look_reply(SessionOutput& output, std::size_t server, bool answ
   start_acquire(output, now);
 }
 
+Ticket Session::asker() const {
+  return Ticket{
+      .claim = setup_.claim, .terms = setup_.terms, .proposer = setup_.proposer, .who = setup_.who};
+}
+
 const State* Session::newest_state() const {
   const State* newest = nullptr;
   for (const auto& state : states_) {
-    if (state && (newest == nullptr || state->accepted > newest->accepted)) {
+    if (state && (newest == nullptr || state->accepted > newest->accepted ||
+                  (state->accepted == newest->accepted && state->accepted.fast != 0 &&
+                   is_likelier(*state, *newest)))) {
       newest = &*state;
     }
   }
   return newest;
+}
+
+// Of two values of one fast ballot, the one that choose() would rather build on.
+bool Session::is_likelier(const State& a, const State& b) const {
+  const auto votes = [&](const State& one) {
+    return std::ranges::count_if(states_, [&](const auto& state) {
+      return state && state->accepted == one.accepted && state->value == one.value;
+    });
+  };
+  const auto for_a = votes(a);
+  const auto for_b = votes(b);
+  return for_a > for_b || (for_a == for_b && record_of(a).op < record_of(b).op);
 }
 
 // How long `holder` must have been seen unchanged before this client may evict it, `later`

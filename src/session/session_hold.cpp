@@ -74,14 +74,15 @@ void Session::on_beat_reply(SessionOutput& output, Beat& beat, std::size_t serve
       beat.blocked[server] = true;
       break;
     case Verdict::behind:
-      beat.blocked[server] = state.promised > granted_at_;
+      beat.blocked[server] = state.promised > granted_at_ || granted_at_.fast != 0;
       break;
     default:
       beat.failed[server] = true;
       break;
   }
-  if (state.accepted < granted_at_ && state.promised <= granted_at_) {
-    // The same value under the same ballot once more: for a server that missed it.
+  if (state.accepted < granted_at_ && state.promised <= granted_at_ && granted_at_.fast == 0) {
+    // The same value under the same ballot once more: for a server that missed it. A fast ballot
+    // may carry another one there.
     output.sends.push_back(
         Send{server, side_attempt_++, Accept{granted_at_, *record_, std::nullopt, false}});
   }

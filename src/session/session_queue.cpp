@@ -38,13 +38,11 @@ bool denies(const Record& later, Epoch epoch, FencingToken token, const ClientId
 
 Ticket Session::ticket() const {
   INVARIANT(ticket_.has_value());
-  return Ticket{.number = ticket_->number,
-                .claim = setup_.claim,
-                .terms = setup_.terms,
-                .refresh = ticket_->refresh,
-                .ttl = ticket_life(setup_.terms),
-                .proposer = setup_.proposer,
-                .who = setup_.who};
+  Ticket ticket = asker();
+  ticket.number = ticket_->number;
+  ticket.refresh = ticket_->refresh;
+  ticket.ttl = ticket_life(setup_.terms);
+  return ticket;
 }
 
 // Draws a number, or renews the ticket when that is due.

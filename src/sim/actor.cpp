@@ -14,7 +14,7 @@ Actor::Actor(std::size_t index, Surroundings& around)
       around_(around),
       name_("c" + std::to_string(index)),
       clock_(draw_uptime(around), draw_rates(around)),
-      proposals_(around.registers, around.linearizable) {
+      proposals_(around.mix.servers, around.registers, around.linearizable) {
   const Mix& mix = around.mix;
   const auto times = between(around.random, 1U, mix.lease_times_max);
   terms_ = Terms{.lease = mix.lease * times,
@@ -67,6 +67,7 @@ void Actor::start_process(ClientId client) {
                         .who = name_,
                         .seed = around_.random.next(),
                         .sticky_promises = around_.mix.sticky_promises,
+                        .fast_ballots = around_.mix.fast_ballots,
                         .queues = around_.mix.queues && waits_in_line(),
                         .poll_max = around_.mix.poll_max,
                         .attempt_limit = around_.mix.attempt_limit};
@@ -211,6 +212,16 @@ void Actor::on_packet(const Packet& packet) {
   }
 }
 
+namespace {
+
+bool is_fast_vote(const Reply& reply) {
+  const auto* answer = std::get_if<Answer>(&reply);
+  return answer != nullptr && answer->verdict == Verdict::accepted &&
+         answer->state.accepted.fast != 0;
+}
+
+}  // namespace
+
 void Actor::hear(const Arrived& arrived) {
   if (arrived.process != process_ || !session_) {
     return;
@@ -222,7 +233,8 @@ void Actor::hear(const Arrived& arrived) {
       now = arrived.sent;
     } else if (around_.planted(Plant::stale_reply_counted) && attempt < 0x40000000) {
       attempt = last_proposal_;
-    } else if (around_.planted(Plant::ack_counted_twice)) {
+    } else if (around_.planted(Plant::ack_counted_twice) ||
+               (around_.planted(Plant::fast_majority) && is_fast_vote(arrived.reply))) {
       const auto process = process_;
       hear_as((arrived.server + 1) % setup_.servers, attempt, arrived.reply, now);
       if (process != process_ || !session_) {
@@ -239,11 +251,22 @@ void Actor::hear_as(std::size_t server, AttemptId attempt, const Reply& reply, I
   const auto* news = attempt == kNews ? std::get_if<Answer>(&heard) : nullptr;
   SessionOutput output = news != nullptr ? session_->on_news(server, *news, now)
                                          : session_->on_reply(server, attempt, heard, now);
-  proposals_.on_known(session_->granted_at(), around_.now());
+  note_known();
   react(std::move(output));
   if (around_.planted(Plant::ticket_taken_for_grant)) {
     take_ticket_for_grant(reply);
   }
+}
+
+void Actor::note_known() {
+  const Ballot& ballot = session_->granted_at();
+  OpId op;
+  if (ballot.fast != 0) {
+    const Saved saved = session_->saved();
+    const Holder* mine = saved.record ? saved.record->find(claim_.client) : nullptr;
+    op = mine != nullptr ? mine->op : op;
+  }
+  proposals_.on_known(ballot, op, around_.now());
 }
 
 void Actor::react(SessionOutput output) {

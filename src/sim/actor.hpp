@@ -115,6 +115,7 @@ class Actor {
   void arm();
   void hear(const Arrived& arrived);
   void hear_as(std::size_t server, AttemptId attempt, const Reply& reply, Instant now);
+  void note_known();
   void react(SessionOutput output);
   void guard();
   void process_timers();

@@ -134,6 +134,44 @@ void add_sticky(std::vector<ExhaustCase>& cases) {
                               "an evictor that has a sticky promise, too", evicting));
 }
 
+void add_fast(std::vector<ExhaustCase>& cases) {
+  const std::vector<ScriptStep> once{{Task::acquire}};
+  const auto fast = [](char name, std::vector<ScriptStep> script, Mode mode) {
+    ClientPlan plan = client(name, std::move(script), mode);
+    plan.fast = true;
+    return plan;
+  };
+  RegisterCase two;
+  two.clients = {fast('a', once, Mode::exclusive), fast('b', once, Mode::exclusive)};
+  cases.push_back(of_register("fast", CaseSet::ci, "2 clients acquire on a fast ballot", two));
+  two.restarts = 1;
+  two.repeats = 1;
+  cases.push_back(of_register("fast-repeats", CaseSet::large,
+                              "the same; one message repeated, one restart", two));
+  RegisterCase mixed;
+  mixed.clients = {fast('a', once, Mode::shared), client('b', once, Mode::shared)};
+  cases.push_back(of_register("fast-classic", CaseSet::ci,
+                              "one client acquires on a fast ballot, one on a classic one", mixed));
+  RegisterCase again;
+  again.clients = {fast('a', {{Task::acquire}, {Task::release}}, Mode::exclusive),
+                   fast('b', once, Mode::exclusive)};
+  cases.push_back(
+      of_register("fast-again", CaseSet::large, "a fast ballot, a release, a fast ballot", again));
+  RegisterCase open{.before = held_by("a", Mode::exclusive, false), .stands_on = 2};
+  open.clients = {holding(client('a', {{Task::release}}), 1, 0), fast('b', once, Mode::exclusive)};
+  open.clients[0].want_sticky = false;
+  cases.push_back(of_register("fast-released", CaseSet::ci,
+                              "a release, a fast ballot; one server is behind", open));
+  RegisterCase five{.servers = 5};
+  five.clients = mixed.clients;
+  five.clients[0].want_sticky = five.clients[1].want_sticky = false;
+  cases.push_back(
+      of_register("fast-five", CaseSet::large, "one fast, one classic on 5 servers", five));
+  five.clients[1].fast = true;
+  cases.push_back(of_register("fast-five-two", CaseSet::large,
+                              "2 clients on a fast ballot of 5 servers", five));
+}
+
 void add_evictions(std::vector<ExhaustCase>& cases) {
   RegisterCase setup{.before = held_by("h", Mode::exclusive, false),
                      .stands_on = 3,
@@ -249,6 +287,7 @@ std::vector<ExhaustCase> all_cases() {
   std::vector<ExhaustCase> cases;
   add_register(cases);
   add_sticky(cases);
+  add_fast(cases);
   add_evictions(cases);
   add_hand_over(cases);
   add_copies(cases);

@@ -85,6 +85,10 @@ const ClientStep& Clients::abandon(std::uint32_t client) {
   return step(client, Input::abandon, 0, 0);
 }
 
+const ClientStep& Clients::settle_fast(std::uint32_t client) {
+  return step(client, Input::settle_fast, 0, 0);
+}
+
 std::uint32_t Clients::holding(std::uint32_t client, FencingToken token, const Ballot& at,
                                std::optional<Sticky> sticky) {
   ClientNode node = this->node(client);
@@ -159,6 +163,13 @@ Operation Clients::operation(const ClientNode& node, std::uint32_t beat) const {
     case Task::acquire:
       operation.intent = Intent::acquire;
       operation.change = [spec](const Record& base, const auto&) { return acquire(base, spec); };
+      if (plan.fast) {
+        operation.fast = Fast{.asker = {.claim = spec.claim,
+                                        .terms = spec.terms,
+                                        .proposer = plan.proposer,
+                                        .who = spec.who},
+                              .op = spec.op};
+      }
       break;
     case Task::evict:
       operation.intent = Intent::evict;
@@ -210,14 +221,24 @@ Clients::Stepped Clients::compute(const ClientNode& from, Input input, std::uint
     take(out, node.proposer.abandon());
     return out;
   }
-  const Reply reply = requests_.reply_of(first);
-  const std::size_t slots = mistake_ == Mistake::ack_counted_twice ? 2 : 1;
+  if (input == Input::settle_fast) {
+    take(out, node.proposer.settle_fast());
+    return out;
+  }
+  const Answer& answer = requests_.reply_of(first);
+  const Reply reply = answer;
+  const bool fast_vote = answer.verdict == Verdict::accepted && answer.state.accepted.fast != 0;
+  const bool twice =
+      mistake_ == Mistake::ack_counted_twice || (mistake_ == Mistake::fast_majority && fast_vote);
+  const std::size_t slots = twice ? 2 : 1;
   for (std::size_t i = 0; i < slots && !out.step.left; ++i) {
     const std::size_t slot = std::min(node.fed.size(), servers_ - 1);
     node.fed.push_back(first);
     take(out, node.proposer.on_reply(slot, node.proposer.last_attempt(), reply, {}));
   }
-  std::ranges::sort(node.fed);
+  if (mistake_ != Mistake::fast_votes_not_counted) {  // else the first one heard is built on
+    std::ranges::sort(node.fed);
+  }
   return out;
 }
 
@@ -238,7 +259,7 @@ void Clients::start_task(Stepped& out, std::uint32_t beat) {
   }
   if (usable && wanted.intent != Intent::evict) {
     node.round_used = sticky->ballot.round;
-  } else {
+  } else if (!wanted.fast) {
     node.round_used = std::max(node.round_used, node.proposer.round_seen()) + 1;
   }
   if (mistake_ == Mistake::ballot_reused) {
@@ -249,7 +270,11 @@ void Clients::start_task(Stepped& out, std::uint32_t beat) {
 
 void Clients::take(Stepped& out, ProposerOutput produced) {
   if (!produced.sends.empty()) {
-    out.node.request = requests_.request(produced.sends.front().request);
+    const Request& request = produced.sends.front().request;
+    if (const auto* prepare = std::get_if<Prepare>(&request)) {
+      out.node.round_used = prepare->ballot.round;  // also after a fast ballot
+    }
+    out.node.request = requests_.request(request);
     out.node.fed.clear();
     out.step.request = out.node.request;
     out.step.left = true;

@@ -36,6 +36,7 @@ struct ClientPlan {
   Mode mode = Mode::exclusive;
   std::vector<ScriptStep> script;
   bool want_sticky = true;
+  bool fast = false;  // tries fast ballots
   std::uint32_t heartbeats = 0;
   GrantId victim;               // of Task::evict
   std::vector<Ticket> waiting;  // of Task::hand_over
@@ -78,6 +79,7 @@ class Clients {
                                         std::uint32_t beat);
   [[nodiscard]] const ClientStep& feed(std::uint32_t client, std::uint32_t reply);
   [[nodiscard]] const ClientStep& abandon(std::uint32_t client);
+  [[nodiscard]] const ClientStep& settle_fast(std::uint32_t client);
   // Took over `token` from a record that shows it; `sticky`: the promise that came with it.
   [[nodiscard]] std::uint32_t holding(std::uint32_t client, FencingToken token, const Ballot& at,
                                       std::optional<Sticky> sticky);
@@ -96,7 +98,7 @@ class Clients {
     ClientNode one;
     std::unique_ptr<ClientNode> other;  // came another way
   };
-  enum class Input : std::uint8_t { start, feed, abandon };
+  enum class Input : std::uint8_t { start, feed, abandon, settle_fast };
   struct Stepped {
     ClientNode node;
     ClientStep step;

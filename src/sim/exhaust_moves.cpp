@@ -84,6 +84,9 @@ void RegisterSpace::feed(const World& world, std::uint32_t client, std::uint32_t
                          std::vector<bool>& taken, const std::string& heard) {
   World given_up = world;
   settle(std::move(given_up), client, clients_.abandon(node), " gives up" + heard);
+  if (clients_.node(node).proposer.waits_for_fast_quorum()) {
+    settle(world, client, clients_.settle_fast(node), " has waited long enough" + heard);
+  }
   for (std::size_t server = 0; server < world.columns.size(); ++server) {
     if (taken[server]) {
       continue;

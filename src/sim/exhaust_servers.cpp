@@ -32,6 +32,8 @@ std::string key_of(const Heartbeat& h) {
 std::string key_of(const Read&) { return "r"; }
 std::string key_of(const Post& post) { return "t " + ticket_text(post.ticket); }
 
+std::string key_of(const Fast& fast) { return "f " + fast.op.text + ' ' + ticket_text(fast.asker); }
+
 std::string votes_key(const std::map<Ballot, Record>& votes) {
   std::string key;
   for (const auto& [ballot, record] : votes) {
@@ -89,7 +91,11 @@ std::optional<Answer> Servers::answer(ServerNode& node, const Request& asked, bo
     return served.answer;
   }
   const Step step = apply_mistaken(node, asked);
-  return Answer{step.verdict, state_of(node.durable, node.soft, boot_of(node.boots))};
+  Answer answer{step.verdict, state_of(node.durable, node.soft, boot_of(node.boots))};
+  if (mistake_ == Mistake::fast_votes_not_counted && step.verdict == Verdict::promise) {
+    answer.state.copied = answer.state.accepted.fast != 0;
+  }
+  return answer;
 }
 
 ServerStep Servers::compute(std::uint32_t server, std::uint32_t request, bool cut) {
@@ -104,12 +110,17 @@ ServerStep Servers::compute(std::uint32_t server, std::uint32_t request, bool cu
                                  durable_text(Durable{.promised = answer.state.promised,
                                                       .fence = answer.state.fence,
                                                       .accepted = answer.state.accepted,
+                                                      .copied = answer.state.copied,
                                                       .value = answer.state.value}),
                              answer);
     const auto* accept = std::get_if<Accept>(&asked);
     const auto* beat = std::get_if<Heartbeat>(&asked);
+    const bool fast = std::holds_alternative<Fast>(asked) && out.verdict == Verdict::accepted &&
+                      told->state.value;
     if (accept != nullptr && out.verdict == Verdict::accepted) {
       out.voted = node.votes.insert_or_assign(accept->ballot, accept->value).second;
+    } else if (fast) {
+      out.voted = node.votes.insert_or_assign(told->state.accepted, *told->state.value).second;
     } else if (beat != nullptr && out.verdict == Verdict::beating) {
       out.acknowledged = node.acks.emplace(beat->token, beat->beat).second;
     }
@@ -128,6 +139,11 @@ Step Servers::apply_mistaken(ServerNode& node, Request request) const {
   if (prepare != nullptr && mistake_ == Mistake::beat_ignored) {
     prepare->beat = UINT32_MAX;
   }
+  const bool rash =
+      mistake_ == Mistake::fast_in_spite_of_promise && std::holds_alternative<Fast>(request);
+  if (rash) {
+    node.durable.promised = node.durable.accepted;
+  }
   if (mistake_ == Mistake::promise_not_raised) {
     node.durable.promised = std::max(node.prepared, node.durable.fence);
     if (node.durable.accepted > node.durable.promised) {
@@ -143,6 +159,9 @@ Step Servers::apply_mistaken(ServerNode& node, Request request) const {
       node.durable.accepted = before.accepted;
       node.durable.promised = std::max(node.durable.promised, before.accepted);
     }
+  }
+  if (rash) {
+    node.durable.promised = std::max(node.durable.promised, before.promised);
   }
   if (mistake_ == Mistake::promise_not_kept && step.verdict == Verdict::promise) {
     node.durable.promised = before.promised;

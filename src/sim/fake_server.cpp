@@ -82,7 +82,13 @@ Step FakeServer::apply_planted(const Request& request) {
   if (unfenced) {
     durable_.fence = zero_ballot(Epoch{1});
   }
+  const bool rash =
+      around_.planted(Plant::fast_in_spite_of_promise) && std::holds_alternative<Fast>(asked);
+  if (rash) {
+    durable_.promised = durable_.accepted;
+  }
   Step step = apply(durable_, soft_, boot_, asked);
+  durable_.promised = rash ? std::max(before.promised, durable_.promised) : durable_.promised;
   if (unfenced || around_.planted(Plant::fence_missing)) {
     durable_.fence = before.fence;
   }
@@ -112,11 +118,16 @@ void FakeServer::judge(const Request& request, const Step& step) {
   around_.registers.on_durable(index_, durable_, around_.now());
   if (const auto* accept = std::get_if<Accept>(&request)) {
     around_.counts.add(Seen::accepts);
+    if (step.verdict == Verdict::accepted) {
+      around_.queue.on_vote(accept->value, around_.now());
+    }
     if (step.verdict == Verdict::accepted &&
         around_.registers.on_vote(index_, accept->ballot, accept->value, around_.now())) {
       around_.evictions.on_chosen(accept->ballot, accept->value, around_.now());
       around_.queue.on_chosen(accept->value, around_.now());
     }
+  } else if (const auto* fast = std::get_if<Fast>(&request)) {
+    judge_fast(*fast, step);
   } else if (const auto* post = std::get_if<Post>(&request)) {
     around_.queue.on_posted(index_, post->ticket, post->remove, around_.now());
   } else if (const auto* beat = std::get_if<Heartbeat>(&request)) {
@@ -133,6 +144,25 @@ void FakeServer::judge(const Request& request, const Step& step) {
     around_.counts.add(Seen::victims_alive);
   } else if (step.verdict == Verdict::two_values) {
     around_.findings.add(around_.now(), "ballots", "two values were proposed under one ballot");
+  }
+}
+
+// The first vote for a value is when its change may first take effect.
+void FakeServer::judge_fast(const Fast& fast, const Step& step) {
+  if (step.verdict != Verdict::accepted || !step.durable_changed) {
+    return;
+  }
+  around_.counts.add(Seen::fast_votes);
+  const Ballot& ballot = durable_.accepted;
+  Ballot parent = ballot;
+  parent.fast = 0;
+  around_.linearizable.on_fast_vote(ballot, fast.op, around_.registers.value_at(parent),
+                                    *durable_.value);
+  around_.queue.on_vote(*durable_.value, around_.now());
+  if (around_.registers.on_vote(index_, ballot, *durable_.value, around_.now())) {
+    around_.counts.add(Seen::fast_chosen);
+    around_.evictions.on_chosen(ballot, *durable_.value, around_.now());
+    around_.queue.on_chosen(*durable_.value, around_.now());
   }
 }
 
@@ -154,6 +184,9 @@ void FakeServer::tear_record() {
 
 Answer FakeServer::answer_for(Verdict verdict) const {
   Answer answer{verdict, state_of(durable_, soft_, boot_)};
+  if (around_.planted(Plant::fast_votes_not_counted) && verdict == Verdict::promise) {
+    answer.state.copied = answer.state.accepted.fast != 0;
+  }
   if (around_.planted(Plant::queue_jumped)) {
     for (Ticket& ticket : answer.state.tickets) {
       ticket.number = kRoundMax - ticket.number;

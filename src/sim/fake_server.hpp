@@ -35,6 +35,7 @@ class FakeServer {
   Step apply_planted(const Request& request);
   void remember_unsynced(const Durable& before);
   void judge(const Request& request, const Step& step);
+  void judge_fast(const Fast& fast, const Step& step);
   void tear_record();
   Answer answer_for(Verdict verdict) const;
 

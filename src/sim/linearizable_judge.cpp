@@ -21,6 +21,22 @@ std::size_t LinearizableJudge::on_proposed(const Record& base, const Record& nex
   return check_.invoke({.reads = step.base, .writes = step.next});
 }
 
+void LinearizableJudge::on_fast_vote(const Ballot& ballot, const OpId& op, const Record& base,
+                                     const Record& next) {
+  const auto [at, fresh] = fast_.try_emplace({ballot, op});
+  if (fresh) {
+    at->second = on_proposed(base, next);
+  }
+}
+
+void LinearizableJudge::on_fast_told(const Ballot& ballot, const OpId& op, const std::string& who,
+                                     Nanoseconds now) {
+  const auto at = fast_.find({ballot, op});
+  if (at != fast_.end() && at->second) {
+    on_told(*std::exchange(at->second, std::nullopt), who, now);
+  }
+}
+
 void LinearizableJudge::on_told(std::size_t operation, const std::string& who, Nanoseconds now) {
   if (gave_up_) {
     return;

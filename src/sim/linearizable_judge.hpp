@@ -11,7 +11,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "lock/record.hpp"
 #include "register/ballot.hpp"
@@ -26,6 +28,11 @@ class LinearizableJudge {
 
   // A value built on `base` leaves. Returns the number of the operation.
   [[nodiscard]] std::size_t on_proposed(const Record& base, const Record& next);
+
+  // A server has voted on a fast ballot for `next`, which is what `op` made of `base`.
+  void on_fast_vote(const Ballot& ballot, const OpId& op, const Record& base, const Record& next);
+  // Whose operation it is was told that it is chosen there; only the first time counts.
+  void on_fast_told(const Ballot& ballot, const OpId& op, const std::string& who, Nanoseconds now);
 
   // Who proposed it was told that it is chosen.
   void on_told(std::size_t operation, const std::string& who, Nanoseconds now);
@@ -45,6 +52,7 @@ class LinearizableJudge {
   std::map<std::string, std::uint64_t> numbers_;  // of the values, by their texts
   std::vector<std::string> texts_;
   std::vector<Step> steps_;
+  std::map<std::pair<Ballot, OpId>, std::optional<std::size_t>> fast_;  // operations; told: none
   LinearizabilityCheck check_;
   std::uint64_t answers_ = 0;
   bool gave_up_ = false;

@@ -11,7 +11,8 @@ constexpr std::array kVerdicts{"promise", "accepted", "beating", "state",  "low"
 constexpr std::array kFaults{"unreachable", "not a member", "corrupt", "full", "busy", "refused"};
 
 std::string short_ballot(const Ballot& ballot) {
-  return std::to_string(ballot.round) + '.' + std::to_string(ballot.proposer.high % 1000);
+  return std::to_string(ballot.round) + '.' + std::to_string(ballot.proposer.high % 1000) +
+         (ballot.fast != 0 ? "f" : "");
 }
 
 std::string text_of(const Prepare& p) {
@@ -39,6 +40,10 @@ std::string text_of(const Heartbeat& h) {
 std::string text_of(const Read&) { return "read"; }
 
 std::string text_of(const Post& p) { return "post " + ticket_text(p.ticket); }
+
+std::string text_of(const Fast& f) {
+  return "fast " + f.asker.claim.client.text + '/' + f.op.text.substr(0, 4);
+}
 
 }  // namespace
 

@@ -186,6 +186,18 @@ void need_late_heartbeats(Mix& mix) {
   mix.think_max = Nanoseconds(mix.lease) / 4;
 }
 
+// Several who find the lock free at once, and messages that are lost in between.
+void need_fast_ballots(Mix& mix) {
+  mix.fast_ballots = true;
+  mix.queues = false;
+  mix.once_share = 0;
+  mix.clients = 4;
+  mix.hold_max = milliseconds(500);
+  mix.think_max = milliseconds(500);
+  mix.lose_reply = 100'000;
+  mix.kill_every = Nanoseconds(mix.lease);
+}
+
 void prepare_for(Plant plant, Mix& mix) {
   switch (plant) {
     case Plant::sync_skipped:
@@ -271,6 +283,11 @@ void prepare_for(Plant plant, Mix& mix) {
       need_queue(mix);
       calm_down(mix);
       break;
+    case Plant::fast_majority:
+    case Plant::fast_votes_not_counted:
+    case Plant::fast_in_spite_of_promise:
+      need_fast_ballots(mix);
+      break;
     case Plant::none:
     case Plant::ack_counted_twice:
     case Plant::majority_off_by_one:
@@ -321,6 +338,8 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
   // Drawn apart, so that all else stays what it is with a seed.
   constexpr std::uint64_t kPushesEvery = 4;
   mix.pushes = mix.queues && Random(seed).below(kPushesEvery) == 0;
+  Random fast(seed + 1);
+  mix.fast_ballots = coin(fast) && limits.plant == Plant::none;
   constexpr std::uint64_t kCalmEvery = 16;
   const bool calm = seed % kCalmEvery == 0 && limits.plant == Plant::none;
   if (limits.calm || (calm && !limits.unbounded_clocks)) {
@@ -355,15 +374,16 @@ std::string mix_text(const Mix& mix) {
          field("capacity", mix.capacity) + span("lease", mix.lease) + " stop=" + in_ms(mix.stop) +
          field("lease_times", mix.lease_times_max) + field("once", mix.once_share) +
          field("to_the_limit", mix.work_to_the_limit ? 1 : 0) +
-         field("sticky", mix.sticky_promises ? 1 : 0) + field("queues", mix.queues ? 1 : 0) +
-         field("pushes", mix.pushes ? 1 : 0) + span("hold", mix.hold_max) +
-         span("think", mix.think_max) + span("patience", mix.patience_max) +
-         span("poll", mix.poll_max) + span("attempt", mix.attempt_limit) +
-         span("delay_min", mix.delay_min) + span("delay_max", mix.delay_max) +
-         field("slow", mix.slow_message) + span("slow_max", mix.slow_max) +
-         field("lose_request", mix.lose_request) + field("lose_reply", mix.lose_reply) +
-         field("repeat", mix.repeat) + field("told", mix.told_unreachable) +
-         span("cut", mix.cut_every) + span("machine_crash", mix.machine_crash_every) +
+         field("sticky", mix.sticky_promises ? 1 : 0) + field("fast", mix.fast_ballots ? 1 : 0) +
+         field("queues", mix.queues ? 1 : 0) + field("pushes", mix.pushes ? 1 : 0) +
+         span("hold", mix.hold_max) + span("think", mix.think_max) +
+         span("patience", mix.patience_max) + span("poll", mix.poll_max) +
+         span("attempt", mix.attempt_limit) + span("delay_min", mix.delay_min) +
+         span("delay_max", mix.delay_max) + field("slow", mix.slow_message) +
+         span("slow_max", mix.slow_max) + field("lose_request", mix.lose_request) +
+         field("lose_reply", mix.lose_reply) + field("repeat", mix.repeat) +
+         field("told", mix.told_unreachable) + span("cut", mix.cut_every) +
+         span("machine_crash", mix.machine_crash_every) +
          span("restart", mix.process_restart_every) + field("write_error", mix.write_error) +
          field("crash_in_write", mix.crash_in_write) + field("tear_record", mix.tear_record) +
          span("full", mix.full_every) + span("kill", mix.kill_every) +

@@ -38,6 +38,7 @@ struct Mix {
   std::uint32_t once_share = 0;       // clients that make one-shot calls
   bool work_to_the_limit = false;     // a loser's work ends at the last permitted moment
   bool sticky_promises = true;
+  bool fast_ballots = false;
   bool queues = false;  // waiters have tickets, and the lock is handed over
   bool pushes = false;  // servers tell of changes
   Nanoseconds hold_max{};

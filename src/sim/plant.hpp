@@ -53,6 +53,10 @@ enum class Plant : std::uint32_t {
   released_by_name,
   token_not_raised,
   holder_forgotten,
+  // what is done wrong on a fast ballot
+  fast_majority,
+  fast_votes_not_counted,
+  fast_in_spite_of_promise,
   // what is done wrong in the queue
   claim_never_claimed,
   inherited_from_learning,

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
+
+#include "lock/quorum.hpp"
+#include "register/choose.hpp"
 
 namespace dexlock::sim {
 
@@ -13,7 +17,7 @@ void ProposalWatch::on_sent(const Request& request, AttemptId attempt, Nanosecon
       prepare != nullptr && prepared_ != attempt) {
     prepared_ = attempt;
     prepared_ballot_ = prepare->ballot;
-    best_promise_ = State{};
+    promises_.clear();
     registers_.on_prepared(prepare->ballot, process_, now);
   } else if (const auto* accept = std::get_if<Accept>(&request)) {
     on_value(*accept);
@@ -26,9 +30,21 @@ void ProposalWatch::on_value(const Accept& accept) {
     return;
   }
   const bool prepared = prepared_ballot_ == accept.ballot;
-  const Record base = prepared ? record_of(best_promise_) : sticky_base(accept.ballot);
+  const Record base = prepared ? promised_base() : sticky_base(accept.ballot);
   proposed_ = accept.ballot;
   operation_ = linearizable_.on_proposed(base, accept.value);
+}
+
+Record ProposalWatch::promised_base() const {
+  std::vector<State> promises;
+  for (const auto& [_, state] : promises_) {
+    promises.push_back(state);
+  }
+  if (promises.size() >= majority(servers_)) {
+    return choose(promises, servers_);
+  }
+  return promises.empty() ? Record{}  // planted: half of the servers suffice
+                          : record_of(std::ranges::max(promises, {}, &State::accepted));
 }
 
 Record ProposalWatch::sticky_base(const Ballot& ballot) const {
@@ -55,13 +71,15 @@ void ProposalWatch::on_heard(std::size_t server, AttemptId attempt, const Reply&
     // It follows the value: the client's own, or one of somebody who left this ballot to its heir.
     sticky_bases_[answer->state.promised].insert_or_assign(server, record_of(answer->state));
   }
-  if (answer != nullptr && attempt == prepared_ && answer->verdict == Verdict::promise &&
-      answer->state.accepted >= best_promise_.accepted) {
-    best_promise_ = answer->state;
+  if (answer != nullptr && attempt == prepared_ && answer->verdict == Verdict::promise) {
+    promises_.try_emplace(server, answer->state);
   }
 }
 
-void ProposalWatch::on_known(const Ballot& ballot, Nanoseconds now) {
+void ProposalWatch::on_known(const Ballot& ballot, const OpId& op, Nanoseconds now) {
+  if (ballot.fast != 0) {
+    linearizable_.on_fast_told(ballot, op, process_, now);
+  }
   if (operation_ && ballot == proposed_) {
     linearizable_.on_told(*std::exchange(operation_, std::nullopt), process_, now);
   }

@@ -16,8 +16,8 @@ namespace dexlock::sim {
 
 class ProposalWatch {
  public:
-  ProposalWatch(RegisterJudge& registers, LinearizableJudge& linearizable)
-      : registers_(registers), linearizable_(linearizable) {}
+  ProposalWatch(std::size_t servers, RegisterJudge& registers, LinearizableJudge& linearizable)
+      : servers_(servers), registers_(registers), linearizable_(linearizable) {}
 
   // Attempts from here on are not a proposer's.
   static constexpr AttemptId kFirstSideAttempt = 0x40000000;
@@ -25,22 +25,24 @@ class ProposalWatch {
   void on_sent(const Request& request, AttemptId attempt, Nanoseconds now);
   void on_heard(std::size_t server, AttemptId attempt, const Reply& reply);
 
-  // The process knows that what it proposed at `ballot` is chosen.
-  void on_known(const Ballot& ballot, Nanoseconds now);
+  // The process knows that what it proposed at `ballot` is chosen; `op`: where that is a fast one.
+  void on_known(const Ballot& ballot, const OpId& op, Nanoseconds now);
 
   // Another process, or another session in it, begins.
   void on_new_session(std::string process);
 
  private:
   void on_value(const Accept& accept);
+  [[nodiscard]] Record promised_base() const;
   [[nodiscard]] Record sticky_base(const Ballot& ballot) const;
 
+  std::size_t servers_;
   RegisterJudge& registers_;
   LinearizableJudge& linearizable_;
   std::string process_;
   AttemptId prepared_ = 0;
   std::optional<Ballot> prepared_ballot_;
-  State best_promise_;
+  std::map<std::size_t, State> promises_;  // by server
   // What each server showed together with its promise for a ballot that follows its value. Of
   // earlier processes, too: the promise can be saved. Two values may lead to one ballot, the
   // client's own and one that hands over to it; a majority shows at most one of them.

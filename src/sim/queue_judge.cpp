@@ -35,12 +35,21 @@ void QueueJudge::on_posted(std::size_t server, const Ticket& ticket, bool remove
   }
 }
 
+void QueueJudge::on_vote(const Record& value, Nanoseconds now) {
+  for (const Holder& holder : value.holders) {
+    if (holder.token > newest_) {
+      decided_.try_emplace(GrantId{holder.token, holder.op}, now);
+    }
+  }
+}
+
 void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
   for (const Holder& holder : value.holders) {
     if (holder.token <= newest_) {
       continue;
     }
     newest_ = holder.token;
+    const Nanoseconds decided = decided_.at(GrantId{holder.token, holder.op});
     inherited_ += holder.ticket ? 1U : 0U;
     const auto winner = waiters_.find(holder.client);
     const bool had_it = holders_.contains(holder.client);  // inherited, and too late to count from
@@ -52,7 +61,7 @@ void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
             return now <= ghost.second.until && !senior(waiter.ticket, ghost.second.ticket);
           });
       if (asked_ && !had_it && !waiter.gone && client != holder.client && complete && before &&
-          now - waiter.complete > lag_) {
+          decided - waiter.complete > lag_) {
         findings_.add(now, "queue",
                       holder.client.text + " was granted token " +
                           std::to_string(holder.token.value) + " before " + client.text +
@@ -64,6 +73,7 @@ void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
     }
     ghosts_.erase(holder.client);
   }
+  std::erase_if(decided_, [&](const auto& one) { return one.first.token <= newest_; });
   holders_.clear();
   for (const Holder& holder : value.holders) {
     holders_.insert(holder.client);

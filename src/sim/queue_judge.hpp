@@ -23,6 +23,9 @@ class QueueJudge {
 
   void on_posted(std::size_t server, const Ticket& ticket, bool remove, Nanoseconds now);
 
+  // A server has accepted `value`: its grants were decided by now, whoever completes them later.
+  void on_vote(const Record& value, Nanoseconds now);
+
   // `value` was chosen.
   void on_chosen(const Record& value, Nanoseconds now);
 
@@ -49,6 +52,7 @@ class QueueJudge {
   std::map<ClientId, Waiter> waiters_;
   std::map<ClientId, std::map<std::size_t, Ghost>> ghosts_;  // by server
   std::set<ClientId> holders_;                               // as chosen last
+  std::map<GrantId, Nanoseconds> decided_;                   // newer than newest_
   FencingToken newest_;
   std::uint64_t inherited_ = 0;
 };

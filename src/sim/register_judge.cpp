@@ -1,5 +1,6 @@
 #include "sim/register_judge.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <iterator>
 
@@ -41,30 +42,42 @@ void RegisterJudge::on_durable(std::size_t server, const Durable& durable, Nanos
   floor = Floor{durable.promised, durable.fence, durable.accepted};
 }
 
+RegisterJudge::Vote* RegisterJudge::vote_for(const Ballot& ballot, const Record& value,
+                                             Nanoseconds now) {
+  std::list<Vote>& votes = votes_[ballot];
+  const auto known = std::ranges::find(votes, value, &Vote::value);
+  if (known != votes.end()) {
+    return &*known;
+  }
+  if (!votes.empty() && ballot.fast == 0) {
+    findings_.add(now, "ballots",
+                  "two values at ballot " + ballot_text(ballot) + ": " +
+                      record_text(votes.front().value) + " and " + record_text(value));
+    return nullptr;
+  }
+  check_size(value, now);
+  const auto above = chosen_.upper_bound(ballot);
+  if (above != chosen_.begin() && std::prev(above)->first != ballot) {
+    const auto below = std::prev(above);
+    check_descent(below->first, *below->second, ballot, value, now);
+  }
+  votes.push_back(Vote{.value = value});
+  return &votes.back();
+}
+
 bool RegisterJudge::on_vote(std::size_t server, const Ballot& ballot, const Record& value,
                             Nanoseconds now) {
-  const auto [at, fresh] = votes_.try_emplace(ballot);
-  Vote& vote = at->second;
-  if (fresh) {
-    vote.value = value;
-    check_size(value, now);
-    const auto above = chosen_.upper_bound(ballot);
-    if (above != chosen_.begin()) {
-      const auto below = std::prev(above);
-      check_descent(below->first, *below->second, ballot, value, now);
-    }
-  } else if (!(vote.value == value)) {
-    findings_.add(now, "ballots",
-                  "two values at ballot " + ballot_text(ballot) + ": " + record_text(vote.value) +
-                      " and " + record_text(value));
+  Vote* vote = vote_for(ballot, value, now);
+  if (vote == nullptr) {
     return false;
   }
-  vote.servers |= 1U << server;
-  const auto votes = static_cast<std::size_t>(std::popcount(vote.servers));
-  if (vote.chosen || votes < majority(servers_)) {
+  vote->servers |= 1U << server;
+  const auto votes = static_cast<std::size_t>(std::popcount(vote->servers));
+  const std::size_t needed = ballot.fast == 0 ? majority(servers_) : fast_quorum(servers_);
+  if (vote->chosen || votes < needed) {
     return false;
   }
-  on_chosen(ballot, vote, now);
+  on_chosen(ballot, *vote, now);
   return true;
 }
 
@@ -76,7 +89,9 @@ void RegisterJudge::on_chosen(const Ballot& ballot, Vote& vote, Nanoseconds now)
     check_descent(ballot, vote.value, next->first, *next->second, now);
   }
   for (auto above = votes_.upper_bound(ballot); above != votes_.end(); ++above) {
-    check_descent(ballot, vote.value, above->first, above->second.value, now);
+    for (const Vote& later : above->second) {
+      check_descent(ballot, vote.value, above->first, later.value, now);
+    }
   }
   for (const Holder& holder : vote.value.holders) {
     const auto [known, fresh] = granted_.try_emplace(holder.token, holder);
@@ -115,6 +130,11 @@ void RegisterJudge::check_size(const Record& value, Nanoseconds now) {
 
 const Record* RegisterJudge::latest_chosen() const {
   return chosen_.empty() ? nullptr : chosen_.rbegin()->second;
+}
+
+Record RegisterJudge::value_at(const Ballot& classic) const {
+  const auto at = votes_.find(classic);
+  return at == votes_.end() ? Record{} : at->second.front().value;
 }
 
 void RegisterJudge::on_granted(const ClientId& client, FencingToken token, Nanoseconds now) {

@@ -1,8 +1,7 @@
 // Judges the register: keeps every vote that any server ever gave, and checks after each that
 //
-//   ballots:   one ballot carries one value and is asked for by one process, and no server's
-//   promise,
-//              fence or vote ever goes down;
+//   ballots:   one ballot carries one value and is asked for by one process (a fast one carries
+//              one of each server), and no server's promise, fence or vote ever goes down;
 //   chain:     what is chosen descends from everything chosen below it, and so does every vote
 //   above
 //              a chosen ballot: no holder comes back, no token is given twice or to two clients;
@@ -15,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <string>
 #include <vector>
@@ -38,6 +38,9 @@ class RegisterJudge {
   // ballot chosen.
   bool on_vote(std::size_t server, const Ballot& ballot, const Record& value, Nanoseconds now);
 
+  // What was voted for at a classic ballot; FREE if nothing was.
+  [[nodiscard]] Record value_at(const Ballot& classic) const;
+
   void on_granted(const ClientId& client, FencingToken token, Nanoseconds now);
   void on_released(const ClientId& client, Nanoseconds now);
 
@@ -58,6 +61,7 @@ class RegisterJudge {
   };
 
   void on_chosen(const Ballot& ballot, Vote& vote, Nanoseconds now);
+  [[nodiscard]] Vote* vote_for(const Ballot& ballot, const Record& value, Nanoseconds now);
   void check_descent(const Ballot& low, const Record& ancestor, const Ballot& high,
                      const Record& value, Nanoseconds now);
   void check_size(const Record& value, Nanoseconds now);
@@ -66,8 +70,8 @@ class RegisterJudge {
   std::size_t servers_;
   Findings& findings_;
   std::vector<Floor> floors_;
-  std::map<Ballot, std::string> prepared_;  // by which process
-  std::map<Ballot, Vote> votes_;
+  std::map<Ballot, std::string> prepared_;   // by which process
+  std::map<Ballot, std::list<Vote>> votes_;  // of a classic ballot all for one value
   std::map<Ballot, const Record*> chosen_;
   std::map<FencingToken, Holder> granted_;  // by chosen values
   std::uint64_t chosen_count_ = 0;

@@ -163,7 +163,9 @@ void World::serve(const Packet& packet) {
     say(reply_text(*reply));
   }
   constexpr Nanoseconds kSlowestSync = std::chrono::milliseconds(2);
-  const bool writes = packet.request.index() < 2;
+  const bool writes = std::holds_alternative<Prepare>(packet.request) ||
+                      std::holds_alternative<Accept>(packet.request) ||
+                      std::holds_alternative<Fast>(packet.request);
   const Nanoseconds took =
       writes ? between(around_.random, Nanoseconds(1000), kSlowestSync) : Nanoseconds(1000);
   if (mix_.pushes) {

@@ -76,6 +76,8 @@ Words words(const Post& post) {
   return {"post", std::string(kRemove[post.remove]) + ' ' + ticket_text(post.ticket)};
 }
 
+Words words(const Fast& fast) { return {"fast", fast.op.text + ' ' + ticket_text(fast.asker)}; }
+
 std::string line_text(const KeyRequest& asked) {
   const auto [verb, rest] =
       std::visit([](const auto& request) { return words(request); }, asked.request);
@@ -194,13 +196,19 @@ Request read_post(LineFields& fields) {
   return Post{fields.next("ticket", parse_ticket), remove};
 }
 
+Request read_fast(LineFields& fields) {
+  OpId op{fields.next("operation", parse_id)};
+  return Fast{fields.next("ticket", parse_ticket), std::move(op)};
+}
+
 using ReadRequest = Request (*)(LineFields&);
-constexpr std::array<std::pair<std::string_view, ReadRequest>, 5> kKeyVerbs{
+constexpr std::array<std::pair<std::string_view, ReadRequest>, 6> kKeyVerbs{
     {{"prepare", read_prepare},
      {"accept", read_accept},
      {"beat", read_beat},
      {"read", read_read},
-     {"post", read_post}}};
+     {"post", read_post},
+     {"fast", read_fast}}};
 
 // Nothing for a verb nobody knows.
 std::optional<ClientLine> read_line(std::string_view verb, LineFields& fields) {

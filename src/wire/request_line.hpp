@@ -18,6 +18,7 @@
 //   NUMBER beat WHERE NAME TOKEN BEAT BALLOT
 //   NUMBER read WHERE NAME shown|durable
 //   NUMBER post WHERE NAME set|remove TICKET
+//   NUMBER fast WHERE NAME OPERATION TICKET
 //
 //   NUMBER   1 to 2^31 - 1, chosen by the client       WHERE   group.incarnation.eEPOCH
 //   MEMBERS  incarnations, in order: a,b,c             NAME    of the lock

@@ -36,7 +36,7 @@ class Script {
   [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return random_.below(bound); }
 
   [[nodiscard]] Request request() {
-    switch (below(8)) {
+    switch (below(9)) {
       case 0:
       case 1:
         return prepare();
@@ -48,6 +48,8 @@ class Script {
         return heartbeat();
       case 6:
         return post();
+      case 7:
+        return fast();
       default:
         return Read{.durable = below(2) == 0};
     }
@@ -125,6 +127,11 @@ class Script {
     Ballot granted = durable_.accepted;
     granted.round += small(2);
     return Heartbeat{whose, near_beat(whose), granted};
+  }
+
+  [[nodiscard]] Request fast() {
+    return Fast{.asker = {.claim = {.client = client()}, .proposer = {1 + small(2), 1}},
+                .op = {"op" + std::to_string(below(3))}};
   }
 
   [[nodiscard]] Request post() {

@@ -362,5 +362,85 @@ TEST_F(AcceptorTest, KeepsItsInvariantsUnderAnything) {
   }
 }
 
+// The fast ballot.
+
+struct FastVote : AcceptorTest {
+  static Fast fast(const std::string& client, const std::string& op) {
+    return Fast{{.claim = {.client = {client}}, .proposer = {3, 3}, .who = client}, {op}};
+  }
+  void release_open(std::uint32_t round) {
+    ASSERT_EQ(ask(Accept{ballot(round), Record{.count = 4, .op = {"r"}}, {}, true}),
+              Verdict::accepted);
+  }
+};
+
+TEST_F(FastVote, GrantsAnAbsentLockAtTheChildOfZero) {
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::accepted);
+  Ballot child = zero_ballot(Epoch{1});
+  child.fast = 1;
+  EXPECT_EQ(durable.accepted, child);
+  EXPECT_EQ(durable.promised, (Ballot{.round = 1, .proposer = {3, 3}})) << "its own next ballot";
+  ASSERT_EQ(durable.value->holders.size(), 1U);
+  EXPECT_EQ(durable.value->holders[0].token, FencingToken{1});
+  EXPECT_EQ(durable.value->holders[0].op, OpId{"a1"});
+}
+
+TEST_F(FastVote, GrantsWhatWasReleasedOpen) {
+  release_open(7);
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::accepted);
+  EXPECT_EQ(durable.accepted.round, 7U);
+  EXPECT_EQ(durable.accepted.fast, 1U);
+  EXPECT_EQ(durable.value->find(ClientId{"a"})->token, FencingToken{5});
+}
+
+TEST_F(FastVote, IsGivenOnceAtOneBallot) {
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::accepted);
+  const Durable before = durable;
+  EXPECT_EQ(ask(fast("b", "b1")), Verdict::held);
+  EXPECT_EQ(ask(fast("a", "a2")), Verdict::low) << "another operation of the same client";
+  const Step again = apply(durable, soft, boot, fast("a", "a1"));
+  EXPECT_EQ(again.verdict, Verdict::accepted);
+  EXPECT_FALSE(again.durable_changed);
+  EXPECT_EQ(durable, before);
+}
+
+TEST_F(FastVote, IsRefusedWhereAHigherBallotIsPromised) {
+  ask(prepare(1));
+  const Durable before = durable;
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::low);
+  EXPECT_EQ(durable, before);
+}
+
+TEST_F(FastVote, IsRefusedWhereTheLockIsNotOpen) {
+  ask(Accept{ballot(7), Record{.count = 4, .op = {"r"}}, ballot(8), true});
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::low) << "promised to who released it";
+  ask(Accept{ballot(9), Record{.count = 4, .op = {"r"}}, {}, false});
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::low);
+  Record gated{.count = 4, .op = {"g"}};
+  gated.gate.state = GateState::hold;
+  ask(Accept{ballot(10), gated, {}, true});
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::low) << "the gate";
+}
+
+TEST_F(FastVote, IsRefusedWhereAnotherEpochsValueWasCopied) {
+  release_open(7);
+  durable.copied = true;
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::low);
+}
+
+TEST_F(FastVote, IsRefusedToWhoeverComesBeforeThoseInLine) {
+  release_open(7);
+  ask(Post{Ticket{.number = 1, .claim = {.client = {"w"}}}, false});
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::low);
+  EXPECT_EQ(ask(fast("w", "w1")), Verdict::accepted);
+}
+
+TEST_F(FastVote, IsNeverReplacedByAnAcceptAtItsBallot) {
+  ask(fast("a", "a1"));
+  const Durable before = durable;
+  EXPECT_EQ(ask(Accept{durable.accepted, held(1, "b"), {}, false}), Verdict::low);
+  EXPECT_EQ(durable, before);
+}
+
 }  // namespace
 }  // namespace dexlock

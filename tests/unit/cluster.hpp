@@ -71,6 +71,7 @@ class FakeCluster {
     claim.client = ClientId{name};
     client.setup = SessionSetup{.servers = servers_.size(), .claim = claim, .terms = terms(lease)};
     client.setup.who = "user@host " + name;
+    client.setup.fast_ballots = fast_ballots;
     clients_.push_back(std::move(client));
     start(clients_.size() - 1);
     return clients_.size() - 1;
@@ -242,6 +243,8 @@ class FakeCluster {
     return [](const Message& m) { return !m.reply && std::holds_alternative<R>(m.request); };
   }
 
+  bool fast_ballots = false;  // of clients added from now on
+
   std::vector<Message> wire;  // in the order of sending
   std::function<void(Message)> post = [this](Message m) { wire.push_back(std::move(m)); };
   std::function<void(std::size_t, const Event&)> on_event;  // seen as it happens
@@ -261,10 +264,12 @@ class FakeCluster {
     Server& server = servers_[at];
     const Step step = apply(server.durable, server.soft, server.boot, request);
     if (step.verdict == Verdict::accepted) {
-      auto& voters = votes_[server.durable.accepted];
+      const Ballot& ballot = server.durable.accepted;
+      auto& voters = votes_[{ballot, server.durable.value->op}];
       voters.insert(at);
-      if (voters.size() >= majority(servers_.size())) {
-        chosen.try_emplace(server.durable.accepted, *server.durable.value);
+      if (voters.size() >=
+          (ballot.fast == 0 ? majority(servers_.size()) : fast_quorum(servers_.size()))) {
+        chosen.try_emplace(ballot, *server.durable.value);
       }
     }
     return Answer{step.verdict, state_of(server.durable, server.soft, server.boot)};
@@ -297,7 +302,7 @@ class FakeCluster {
 
   std::vector<Server> servers_;
   std::vector<Client> clients_;
-  std::map<Ballot, std::set<std::size_t>> votes_;
+  std::map<std::pair<Ballot, OpId>, std::set<std::size_t>> votes_;
   Nanoseconds now_{};
   int processes_ = 0;
   int boots_ = 0;

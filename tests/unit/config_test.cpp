@@ -94,6 +94,7 @@ TEST_F(ConfigTest, HasDefaultsForTheRest) {
   EXPECT_EQ(config.remote_path, ".dex-lock");
   EXPECT_TRUE(config.ssh_options.empty());
   EXPECT_FALSE(config.allow_unsynced);
+  EXPECT_TRUE(config.fast_ballots);
   EXPECT_FALSE(config.embedded_default);
   EXPECT_TRUE(config.warnings.empty());
 }
@@ -102,11 +103,12 @@ TEST_F(ConfigTest, ReadsTheOtherFiles) {
   put("user/lock_servers", "a b c");
   put("user/remote_path", "# where\n  ~/it's \"here\"  \r\n");
   put("user/sshopt", "# key\n-i '/my keys/id'\n-o Compression=no\n");
-  put("user/options", "# all\nallow_unsynced_store yes # for now\n");
+  put("user/options", "# all\nallow_unsynced_store yes # for now\nfast_ballots no\n");
   const Config config = loaded();
   EXPECT_EQ(config.remote_path, "it's \"here\"");
   EXPECT_EQ(config.ssh_options, (Words{"-i", "/my keys/id", "-o", "Compression=no"}));
   EXPECT_TRUE(config.allow_unsynced);
+  EXPECT_FALSE(config.fast_ballots);
 }
 
 TEST_F(ConfigTest, ABlankListIsAnErrorAndNotTheNextPlace) {

@@ -388,5 +388,107 @@ TEST_F(ProposerTest, SurvivesAnyVerdictInAnyPhase) {
   }
 }
 
+// The fast ballot.
+
+struct FastProposer : ProposerTest {
+  static Operation acquiring(const std::string& client, ProposerId id) {
+    const AcquireSpec spec{.claim = {.client = {client}},
+                           .op = {client + "1"},
+                           .epoch = Epoch{1},
+                           .terms = {},
+                           .who = ""};
+    Operation operation{.intent = Intent::acquire, .claim = spec.claim};
+    operation.change = [spec](const Record& base, const auto&) { return acquire(base, spec); };
+    operation.fast = Fast{{.claim = spec.claim, .proposer = id}, spec.op};
+    return operation;
+  }
+  void start_fast() { start(acquiring("me", kMe)); }
+  // Its fast vote, before this one's message arrives there.
+  void rival_votes(std::size_t server, const std::string& client) {
+    const Operation rival = acquiring(client, ProposerId{8, 8});
+    static_cast<void>(apply(durable[server], soft[server], BootId{"b"}, *rival.fast));
+  }
+  [[nodiscard]] Intent intent_sent() const { return std::get<Prepare>(sends.at(0).request).intent; }
+};
+
+TEST_F(FastProposer, ChoosesInOneRoundFromAllThree) {
+  start_fast();
+  phase({0, 1});
+  EXPECT_FALSE(done) << "a majority is no fast quorum";
+  EXPECT_TRUE(proposer.waits_for_fast_quorum());
+  phase({2});
+  const auto& chosen = outcome<Chosen>();
+  EXPECT_EQ(chosen.ballot.fast, 1U);
+  EXPECT_EQ(chosen.sent, at(1));
+  EXPECT_EQ(chosen.value.find(ClientId{"me"})->token, FencingToken{1});
+  ASSERT_TRUE(chosen.sticky);
+  EXPECT_EQ(chosen.sticky->ballot, (Ballot{.round = 1, .proposer = kMe}));
+}
+
+TEST_F(FastProposer, GoesOnClassicallyWhenAServerFails) {
+  start_fast();
+  phase({0, 1});
+  fails(2);
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(preparing());
+  EXPECT_EQ(intent_sent(), Intent::acquire);
+  phase({0, 1});
+  phase({0, 1});
+  EXPECT_EQ(outcome<Chosen>().value.find(ClientId{"me"})->token, FencingToken{1})
+      << "the very grant of the fast ballot";
+}
+
+TEST_F(FastProposer, GoesOnClassicallyWhenItHasWaitedLongEnough) {
+  start_fast();
+  phase({0, 1});
+  take(proposer.settle_fast());
+  EXPECT_TRUE(preparing());
+  phase({2, 1});
+  phase({2, 1});
+  EXPECT_EQ(outcome<Chosen>().ballot.fast, 0U);
+}
+
+TEST_F(FastProposer, GivesWayToARivalWithMoreVotes) {
+  rival_votes(0, "rival");
+  rival_votes(1, "rival");
+  start_fast();
+  phase({0, 1, 2});
+  EXPECT_TRUE(outcome<Refused>().held);
+}
+
+TEST_F(FastProposer, RecoversWhenItHasMostVotesInSpiteOfARivals) {
+  rival_votes(2, "rival");
+  start_fast();
+  phase({0, 2, 1});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(intent_sent(), Intent::plain) << "the rival's server would not disturb the rival";
+  phase({2, 0});
+  phase({2, 0});
+  EXPECT_NE(outcome<Chosen>().value.find(ClientId{"me"}), nullptr);
+}
+
+TEST_F(FastProposer, IsToldAtOnceThatTheLockIsHeld) {
+  choose("a");
+  for (auto& one : durable) {
+    one.value->holders = {Holder{.token = {1}, .client = {"other"}, .op = {"o"}}};
+  }
+  start_fast();
+  phase({0, 1});
+  EXPECT_TRUE(outcome<Refused>().held);
+  EXPECT_TRUE(outcome<Refused>().answered);
+}
+
+TEST_F(FastProposer, CountsNoVoteThatDoesNotListIt) {
+  start_fast();
+  const std::vector<Send> now = sends;
+  for (const std::size_t server : {0U, 1U, 2U}) {
+    State state = state_of(absent_record(Epoch{1}), {}, BootId{"b"});
+    state.accepted.fast = 1;
+    state.value = marked("liar");
+    take(proposer.on_reply(server, now[server].attempt, Answer{Verdict::accepted, state}, at(2)));
+  }
+  EXPECT_FALSE(done && std::holds_alternative<Chosen>(*done));
+}
+
 }  // namespace
 }  // namespace dexlock

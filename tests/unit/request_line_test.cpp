@@ -36,6 +36,8 @@ Request request_of(WireSamples& samples) {
       return Heartbeat{samples.token(), samples.small(), samples.ballot()};
     case 3:
       return Read{samples.coin()};
+    case 4:
+      return Fast{samples.ticket(), OpId{samples.id()}};
     default:
       return Post{samples.ticket(), samples.coin()};
   }
@@ -95,12 +97,20 @@ void expect_same(const Heartbeat& a, const Heartbeat& b) {
 
 void expect_same(const Read& a, const Read& b) { EXPECT_EQ(a.durable, b.durable); }
 
+void expect_same(const Ticket& a, const Ticket& b) {
+  EXPECT_EQ(std::tie(a.number, a.terms, a.refresh, a.ttl, a.proposer, a.who),
+            std::tie(b.number, b.terms, b.refresh, b.ttl, b.proposer, b.who));
+  expect_same(a.claim, b.claim);
+}
+
 void expect_same(const Post& a, const Post& b) {
   EXPECT_EQ(a.remove, b.remove);
-  EXPECT_EQ(
-      std::tie(a.ticket.number, a.ticket.terms, a.ticket.refresh, a.ticket.ttl, a.ticket.who),
-      std::tie(b.ticket.number, b.ticket.terms, b.ticket.refresh, b.ticket.ttl, b.ticket.who));
-  expect_same(a.ticket.claim, b.ticket.claim);
+  expect_same(a.ticket, b.ticket);
+}
+
+void expect_same(const Fast& a, const Fast& b) {
+  EXPECT_EQ(a.op, b.op);
+  expect_same(a.asker, b.asker);
 }
 
 void expect_same(const KeyRequest& a, const KeyRequest& b) {
@@ -175,6 +185,8 @@ TEST(RequestLine, LooksAsDocumented) {
   EXPECT_EQ(line(Read{.durable = true}), "7 read g1.s1.e1 db/main durable");
   EXPECT_EQ(line(Post{Ticket{.number = 2, .claim = {{"c9"}}, .who = "ann@x"}, false}),
             "7 post g1.s1.e1 db/main set 2:c9:x:1:1:0:0:0:0:0:0:0.0:ann@x");
+  EXPECT_EQ(line(Fast{Ticket{.claim = {{"c9"}}, .proposer = {77, 12}, .who = "ann@x"}, {"p1"}}),
+            "7 fast g1.s1.e1 db/main p1 0:c9:x:1:1:0:0:0:0:0:0:77.12:ann@x");
 }
 
 TEST(RequestLine, ReadsBackWhatItWrote) {

@@ -26,6 +26,7 @@ class World {
     repeats_ = random_.below(2) == 0 ? 0 : random_.below(15);
     slow_ = random_.below(15);
     readers_ = random_.below(4) == 0;
+    cluster_.fast_ballots = random_.below(2) == 0;
     cluster_.post = [this](FakeCluster::Message message) { send(std::move(message)); };
     cluster_.on_event = [this](std::size_t client, const Event& event) { judge(client, event); };
     const std::size_t clients = 3 + random_.below(2);
