@@ -10,18 +10,11 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <condition_variable>
-#include <iterator>
-#include <map>
-#include <mutex>
-#include <set>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
-#include "server/line_server.hpp"
 #include "server/socket_file.hpp"
-#include "server/watches.hpp"
+#include "server/store_thread.hpp"
 #include "transport/line_socket.hpp"
 #include "wire/reply_line.hpp"
 
@@ -30,163 +23,9 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using ConnectionId = std::uint64_t;
 
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after a refusal by the system
 constexpr std::chrono::seconds kStopLimit{3};           // for replies to leave
-
-// What a connection wants from the store: its greeting, or an answer; or it is gone.
-struct Greet {};
-struct Gone {};
-struct Job {
-  ConnectionId connection = 0;
-  std::variant<Greet, NumberedRequest, Gone> what;
-};
-
-// What the store's thread has for a connection.
-struct Said {
-  std::string text;
-  std::size_t replies = 0;
-  std::string news;  // of what it watches: not worth memory if it does not read
-  bool end = false;
-};
-using AllSaid = std::map<ConnectionId, Said>;
-
-// The store on its own thread: takes all that waits, commits once, tells.
-class StoreThread {
- public:
-  using Tell = std::function<void(AllSaid)>;  // called on the store's thread
-
-  StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store,
-              const ServerLimits& limits, Tell tell)
-      : path_(std::move(path)),
-        acceptor_(std::move(store), false),
-        server_(acceptor_),
-        limits_(limits),
-        watches_(limits.watches, limits.requests),
-        tell_(std::move(tell)),
-        thread_([this] { run(); }) {}
-  StoreThread(const StoreThread&) = delete;
-  StoreThread& operator=(const StoreThread&) = delete;
-  ~StoreThread() {
-    {
-      const std::scoped_lock lock(mutex_);
-      closed_ = true;
-    }
-    filled_.notify_one();
-    thread_.join();
-  }
-
-  void put(std::vector<Job> jobs) {
-    {
-      const std::scoped_lock lock(mutex_);
-      if (jobs_.empty()) {
-        jobs_ = std::move(jobs);
-      } else {
-        std::ranges::move(jobs, std::back_inserter(jobs_));
-      }
-    }
-    filled_.notify_one();
-  }
-
- private:
-  void run() {
-    while (true) {
-      std::vector<Job> jobs;
-      {
-        std::unique_lock lock(mutex_);
-        filled_.wait(lock, [&] { return closed_ || !jobs_.empty(); });
-        if (closed_) {
-          return;
-        }
-        jobs.swap(jobs_);
-      }
-      tell_(answer(jobs));
-    }
-  }
-
-  AllSaid answer(std::vector<Job>& jobs) {
-    AllSaid all;
-    std::vector<NumberedRequest> requests;
-    std::vector<ConnectionId> from;
-    std::vector<ConnectionId> gone;
-    for (Job& job : jobs) {
-      if (auto* request = std::get_if<NumberedRequest>(&job.what)) {
-        requests.push_back(std::move(*request));
-        from.push_back(job.connection);
-        continue;
-      }
-      if (std::holds_alternative<Gone>(job.what)) {
-        gone.push_back(job.connection);
-        continue;
-      }
-      LineServer::Greeted greeted = server_.greet(path_);
-      Said& said = all[job.connection];
-      said.text += greeted.line;
-      said.end = !greeted.usable;
-    }
-    const std::vector<std::string> lines = server_.answer(requests);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      Said& said = all[from[i]];
-      said.text += lines[i];
-      ++said.replies;
-      keep_watch(from[i], requests[i]);
-    }
-    std::ranges::for_each(gone, [&](ConnectionId id) { watches_.remove_all(id); });
-    tell_watchers(all, requests);
-    return all;
-  }
-
-  void keep_watch(ConnectionId connection, const NumberedRequest& request) {
-    if (const auto* watch = std::get_if<Watch>(&request.line)) {
-      // Where there is no room it goes without: a watch is a hint.
-      static_cast<void>(watches_.add({connection, request.id}, *watch));
-    } else if (const auto* unwatch = std::get_if<Unwatch>(&request.line)) {
-      watches_.remove({connection, unwatch->watch});
-    }
-  }
-
-  void tell_watchers(AllSaid& all, const std::vector<NumberedRequest>& requests) {
-    std::set<std::string> changed;
-    for (const NumberedRequest& request : requests) {
-      const auto* one = std::get_if<KeyRequest>(&request.line);
-      if (one != nullptr && std::holds_alternative<Accept>(one->request) &&
-          watches_.watched(one->key)) {
-        changed.insert(one->key);
-      }
-    }
-    const auto identity = changed.empty() ? Result<ServerIdentity>() : acceptor_.identity();
-    if (!identity || !identity->active || !identity->proposed) {
-      return;
-    }
-    const Where where{*identity->active, identity->incarnation, identity->proposed->epoch};
-    for (const std::string& key : changed) {
-      const Reply reply = acceptor_.serve(where, key, Read{});
-      const auto* answer = std::get_if<Answer>(&reply);
-      if (answer == nullptr) {
-        continue;
-      }
-      for (const auto& [connection, number] : watches_.concerned(key, answer->state)) {
-        std::string& news = all[connection].news;
-        if (news.size() < limits_.unread_bytes) {
-          news += reply_line({number, *answer}) + '\n';
-        }
-      }
-    }
-  }
-
-  std::filesystem::path path_;
-  EmbeddedAcceptor acceptor_;  // with server_: touched by the thread only
-  LineServer server_;
-  ServerLimits limits_;
-  Watches watches_;  // of connections that may have ended since
-  Tell tell_;
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::vector<Job> jobs_;  // with closed_: guarded by mutex_
-  bool closed_ = false;
-  std::thread thread_;
-};
 
 struct Connection {
   std::unique_ptr<LineSocket> socket;
@@ -203,7 +42,10 @@ class Server final : public LockServer {
         options_(std::move(options)),
         tls_(std::move(tls)),
         stopping_(loop),
-        store_(options_.store, std::move(store), options_.limits,
+        store_(options_.store, std::move(store),
+               {.watches = options_.limits.watches,
+                .watches_of_one = options_.limits.requests,
+                .news_bytes = options_.limits.unread_bytes},
                [this, alive = alive_](AllSaid all) {
                  asio::post(loop_, [this, alive, all = std::move(all)] {
                    if (*alive) {

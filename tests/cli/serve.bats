@@ -400,6 +400,41 @@ last = heard()
 assert last == [b"9", b"pong"], last' "$PLACE/a.sock"
 }
 
+@test "news for who does not read them are left out, and the connection stays" {
+  serve a --listen "unix:$PLACE/a.sock"
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me job 60
+  release-lock --owner me job
+  python3 - "$PLACE/a.sock" <<'END'
+import re, socket, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect(sys.argv[1])
+    f = s.makefile("rb")
+    return s, f, re.search(rb"active=(\S+)", f.readline()).group(1).decode()
+slow, slow_lines, where = connect()
+WATCHES = 1000
+slow.sendall("".join(f"{i} watch {where} job w{i}\n" for i in range(1, WATCHES + 1)).encode())
+for _ in range(WATCHES):
+    assert slow_lines.readline().split()[1] == b"state"
+s, f, _ = connect()
+told = 0
+for round in range(100, 300):
+    s.sendall(f"{round} accept {where} job 1.{round}.7.7.0 - open 1;n=1;o=o{round};note={'x' * 150}\n".encode())
+    assert f.readline().split()[1] == b"accepted"
+    told += WATCHES * 200
+assert told > 3 * (8 << 20), told # what a connection may have waiting, several times
+slow.sendall(b"2000 ping\n")
+heard = 0
+for line in slow_lines:
+    if line == b"2000 pong\n":
+        break
+    heard += len(line)
+else:
+    raise SystemExit("the connection was ended")
+assert heard < 4 << 20, heard
+END
+}
+
 @test "forty that wait at once are all served, one at a time" {
   local i
   three_sockets
