@@ -1,19 +1,18 @@
 #include "server/lock_server.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <unordered_map>
 #include <utility>
 
-#include "server/socket_file.hpp"
+#include "server/listener.hpp"
+#include "server/lock_log.hpp"
+#include "server/server_status.hpp"
 #include "server/store_thread.hpp"
 #include "transport/line_socket.hpp"
 #include "wire/reply_line.hpp"
@@ -24,13 +23,24 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr std::chrono::milliseconds kAcceptPause{100};  // after a refusal by the system
-constexpr std::chrono::seconds kStopLimit{3};           // for replies to leave
+constexpr std::chrono::seconds kStopLimit{3};  // for replies to leave
+
+std::string_view transport_word(SocketAddress::Kind kind) {
+  switch (kind) {
+    case SocketAddress::Kind::tcp:
+      return "tcp";
+    case SocketAddress::Kind::tls:
+      return "tls";
+    default:
+      return "unix";
+  }
+}
 
 struct Connection {
   std::unique_ptr<LineSocket> socket;
+  SocketAddress::Kind kind{};
+  bool open = false;
   std::string client;       // from its certificate
-  bool certified = false;   // it came over TLS
   std::size_t waiting = 0;  // requests without their replies
 };
 
@@ -42,14 +52,19 @@ class Server final : public LockServer {
         options_(std::move(options)),
         tls_(std::move(tls)),
         stopping_(loop),
+        status_(
+            loop, options_.version, [this](std::vector<Job> jobs) { store_.put(std::move(jobs)); },
+            [this](ServerMetrics& metrics) { look_around(metrics); }),
         store_(options_.store, std::move(store),
                {.watches = options_.limits.watches,
                 .watches_of_one = options_.limits.requests,
                 .news_bytes = options_.limits.unread_bytes},
-               [this, alive = alive_](AllSaid all) {
-                 asio::post(loop_, [this, alive, all = std::move(all)] {
+               {.changes = static_cast<bool>(options_.on_lock),
+                .requests = options_.on_lock && options_.log_requests},
+               [this, alive = alive_](Done done) {
+                 asio::post(loop_, [this, alive, done = std::move(done)] {
                    if (*alive) {
-                     on_said(all);
+                     on_done(done);
                    }
                  });
                }) {}
@@ -57,11 +72,30 @@ class Server final : public LockServer {
 
   Result<void> listen() {
     for (const SocketAddress& address : options_.listen) {
-      auto done = address.kind == SocketAddress::Kind::unix_socket ? listen_unix(address)
-                                                                   : listen_tcp(address);
-      if (!done) {
-        return done;
+      auto listener = Listener::open(
+          loop_, address,
+          {.on_connection = [this,
+                             kind = address.kind](auto socket) { take(std::move(socket), kind); },
+           .on_trouble =
+               [this](const std::string& why) {
+                 ++status_.counted().connections_refused["system"];
+                 complain(fmt::format(
+                     "cannot take a connection: {}; raise ulimit -n or lower --connections", why));
+               }});
+      if (!listener) {
+        return std::unexpected(listener.error());
       }
+      listeners_.push_back(std::move(*listener));
+    }
+    if (options_.metrics) {
+      auto pages = HttpPages::open(loop_, *options_.metrics, status_.pages());
+      if (!pages) {
+        return std::unexpected(pages.error());
+      }
+      pages_ = std::move(*pages);
+      tell(fmt::format("metrics on {}", options_.metrics->shown));
+    }
+    for (const SocketAddress& address : options_.listen) {
       tell(fmt::format("listening on {}", address.shown));
     }
     return {};
@@ -69,8 +103,9 @@ class Server final : public LockServer {
 
   void stop(std::function<void()> done) override {
     stopped_ = std::move(done);
-    for (const auto& close : close_listeners_) {
-      close();
+    status_.stopping();
+    for (const auto& listener : listeners_) {
+      listener->close();
     }
     for (auto& [id, connection] : connections_) {
       connection.socket->hold_reading(true);
@@ -97,119 +132,60 @@ class Server final : public LockServer {
     }
   }
 
-  static Error cannot_listen(const SocketAddress& address, const std::string& why) {
-    return Error{Errc::bad_config, fmt::format("cannot listen on {}: {}", address.shown, why)};
+  // What is not counted as it happens.
+  void look_around(ServerMetrics& metrics) const {
+    metrics.connections_limit = options_.limits.connections;
+    metrics.requests_waiting = 0;
+    metrics.unsent_bytes = 0;
+    for (auto& [word, count] : metrics.connections) {
+      count = 0;
+    }
+    for (const auto& [id, connection] : connections_) {
+      ++metrics.connections[transport_word(connection.kind)];
+      metrics.requests_waiting += connection.waiting;
+      metrics.unsent_bytes += connection.socket->unsent();
+    }
   }
 
-  Result<void> listen_tcp(const SocketAddress& address) {
-    error_code ec;
-    asio::ip::tcp::resolver resolver(loop_);
-    const auto found = resolver.resolve(address.host, std::to_string(address.port),
-                                        asio::ip::resolver_base::passive, ec);
-    if (ec || found.empty()) {
-      return std::unexpected(cannot_listen(address, ec.message()));
-    }
-    const asio::ip::tcp::endpoint endpoint = *found.begin();
-    auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(loop_);
-    acceptor->open(endpoint.protocol(), ec);
-    if (!ec) {
-      acceptor->set_option(asio::socket_base::reuse_address(true), ec);
-      acceptor->bind(endpoint, ec);
-    }
-    return begin_to_accept(address, acceptor, ec);
-  }
-
-  Result<void> listen_unix(const SocketAddress& address) {
-    auto file = SocketFile::claim(address.path);
-    if (!file) {
-      return std::unexpected(cannot_listen(address, file.error().text));
-    }
-    error_code ec;
-    const asio::local::stream_protocol::endpoint endpoint(address.path);
-    auto acceptor = std::make_shared<asio::local::stream_protocol::acceptor>(loop_);
-    acceptor->open(endpoint.protocol(), ec);
-    if (!ec) {
-      const mode_t before = ::umask(0177);  // for this user alone
-      acceptor->bind(endpoint, ec);
-      ::umask(before);
-    }
-    if (!ec) {
-      sockets_.push_back(std::move(*file));
-    }
-    return begin_to_accept(address, acceptor, ec);
-  }
-
-  template <class Acceptor>
-  Result<void> begin_to_accept(const SocketAddress& address, std::shared_ptr<Acceptor> acceptor,
-                               error_code ec) {
-    if (!ec) {
-      acceptor->listen(asio::socket_base::max_listen_connections, ec);
-    }
-    if (ec) {
-      return std::unexpected(cannot_listen(address, ec.message()));
-    }
-    close_listeners_.emplace_back([acceptor] {
-      error_code ignored;
-      acceptor->close(ignored);
-    });
-    accept(std::move(acceptor), address.kind == SocketAddress::Kind::tls);
-    return {};
-  }
-
-  template <class Acceptor>
-  void accept(std::shared_ptr<Acceptor> acceptor, bool tls) {
-    acceptor->async_accept([this, alive = alive_, acceptor, tls](const error_code& ec,
-                                                                 auto socket) {
-      if (!*alive || !acceptor->is_open()) {
-        return;
-      }
-      if (!ec) {
-        take(asio::generic::stream_protocol::socket(std::move(socket)), tls);
-        accept(acceptor, tls);
-        return;
-      }
-      complain(fmt::format("cannot take a connection: {}; raise ulimit -n or lower --connections",
-                           ec.message()));
-      auto pause = std::make_shared<asio::steady_timer>(loop_, kAcceptPause);
-      pause->async_wait([this, alive, acceptor, tls, pause](const error_code&) {
-        if (*alive && acceptor->is_open()) {
-          accept(acceptor, tls);
-        }
-      });
-    });
-  }
-
-  void take(asio::generic::stream_protocol::socket socket, bool tls) {
+  void take(asio::generic::stream_protocol::socket socket, SocketAddress::Kind kind) {
+    const bool tls = kind == SocketAddress::Kind::tls;
     if (connections_.size() >= options_.limits.connections) {
       refuse(std::move(socket), tls);
       return;
     }
+    ++status_.counted().connections_taken[transport_word(kind)];
     const ConnectionId id = ++last_id_;
     Connection& connection = connections_[id];
-    connection.certified = tls;
-    connection.socket =
-        LineSocket::adopt(loop_, std::move(socket), tls ? tls_ : nullptr,
-                          {.on_open =
-                               [this, id] {
-                                 Connection& opened = connections_.at(id);
-                                 opened.client = opened.socket->peer_name();
-                                 collected_.push_back({id, Greet{}});
-                                 hand_over();
-                               },
-                           .on_line = [this, id](std::string_view line) { on_line(id, line); },
-                           .on_pause = [this] { hand_over(); },
-                           .on_sent = [this, id] { let_read(id); },
-                           .on_end =
-                               [this, id](const std::optional<Error>& why) {
-                                 if (why) {
-                                   tell("connection ended: " + why->text);
-                                 }
-                                 forget(id);
-                                 try_stop();
-                               }});
+    connection.kind = kind;
+    connection.socket = LineSocket::adopt(
+        loop_, std::move(socket), tls ? tls_ : nullptr,
+        {.on_open =
+             [this, id] {
+               Connection& opened = connections_.at(id);
+               opened.open = true;
+               opened.client = opened.socket->peer_name();
+               collected_.push_back({id, Greet{}});
+               hand_over();
+             },
+         .on_line = [this, id](std::string_view line) { on_line(id, line); },
+         .on_pause = [this] { hand_over(); },
+         .on_sent = [this, id] { let_read(id); },
+         .on_end = [this, id](const std::optional<Error>& why) { on_end(id, why); }});
+  }
+
+  void on_end(ConnectionId id, const std::optional<Error>& why) {
+    if (why) {
+      ServerMetrics& counted = status_.counted();
+      ++(connections_.at(id).open ? counted.connections_failed
+                                  : counted.connections_refused["tls"]);
+      tell("connection ended: " + why->text);
+    }
+    forget(id);
+    try_stop();
   }
 
   void refuse(asio::generic::stream_protocol::socket socket, bool tls) {
+    ++status_.counted().connections_refused["limit"];
     complain(fmt::format("refused a connection: there are {} already; raise --connections",
                          connections_.size()));
     if (!tls) {  // a client under TLS would take it for noise
@@ -225,10 +201,15 @@ class Server final : public LockServer {
     Connection& connection = connections_.at(id);
     auto parsed = parse_request_line(line);
     if (!parsed) {
+      ++status_.counted().requests_refused["unreadable"];
       connection.socket->write(reply_line(refusal(parsed.error())) + '\n');
       return;
     }
     if (const std::string denied = denial(connection, *parsed); !denied.empty()) {
+      ++status_.counted().requests_refused["denied"];
+      if (options_.on_lock) {
+        options_.on_lock(line_of_denial(parsed->line, connection.client));
+      }
       connection.socket->write(reply_line({parsed->id, Fault{FaultKind::denied, denied}}) + '\n');
       return;
     }
@@ -242,14 +223,10 @@ class Server final : public LockServer {
 
   [[nodiscard]] std::string denial(const Connection& connection,
                                    const NumberedRequest& request) const {
-    if (!options_.permissions || !connection.certified) {
+    if (!options_.permissions || connection.kind != SocketAddress::Kind::tls) {
       return {};
     }
-    const auto* asked = std::get_if<KeyRequest>(&request.line);
-    const auto* watched = std::get_if<Watch>(&request.line);
-    const std::string* key = asked != nullptr     ? &asked->key
-                             : watched != nullptr ? &watched->key
-                                                  : nullptr;
+    const std::string* key = lock_of(request.line);
     if (key != nullptr && !options_.permissions->may_use(connection.client, *key)) {
       return fmt::format("the certificate of {} does not permit the lock {}",
                          connection.client.empty() ? "nobody" : connection.client, *key);
@@ -267,8 +244,10 @@ class Server final : public LockServer {
     }
   }
 
-  void on_said(const AllSaid& all) {
-    for (const auto& [id, said] : all) {
+  void on_done(const Done& done) {
+    status_.on_done(done);
+    std::ranges::for_each(done.log, [&](const std::string& line) { options_.on_lock(line); });
+    for (const auto& [id, said] : done.said) {
       const auto at = connections_.find(id);
       if (at == connections_.end()) {
         continue;
@@ -279,6 +258,7 @@ class Server final : public LockServer {
         at->second.socket->write(said.news);
       }
       if (said.end) {
+        ++status_.counted().connections_refused["store"];
         complain("a client was refused: " + said.text.substr(0, said.text.size() - 1));
         at->second.socket->hold_reading(true);
         ending_.push_back(id);
@@ -343,8 +323,7 @@ class Server final : public LockServer {
   asio::io_context& loop_;
   LockServerOptions options_;
   TlsContext tls_;
-  std::vector<std::function<void()>> close_listeners_;
-  std::vector<SocketFile> sockets_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<ConnectionId, Connection> connections_;
   std::vector<ConnectionId> ending_;  // once they have heard why
   ConnectionId last_id_ = 0;
@@ -352,7 +331,9 @@ class Server final : public LockServer {
   std::function<void()> stopped_;
   asio::steady_timer stopping_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // touched on the loop only
-  StoreThread store_;                                           // last: its thread ends first
+  ServerStatus status_;
+  std::unique_ptr<HttpPages> pages_;
+  StoreThread store_;  // last: its thread ends first
 };
 
 }  // namespace

@@ -5,16 +5,19 @@
 #include <set>
 #include <utility>
 
+#include "server/lock_log.hpp"
 #include "wire/reply_line.hpp"
 
 namespace dexlock {
 
 StoreThread::StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store,
-                         const Limits& limits, Tell tell)
+                         const Limits& limits, Logs logs, Tell tell)
     : path_(std::move(path)),
-      acceptor_(std::move(store), false),
-      server_(acceptor_),
       limits_(limits),
+      logs_(logs),
+      acceptor_(std::move(store), false,
+                [this](auto transaction) { on_transaction(std::move(transaction)); }),
+      server_(acceptor_),
       watches_(limits.watches, limits.watches_of_one),
       tell_(std::move(tell)),
       thread_([this] { run(); }) {}
@@ -55,8 +58,8 @@ void StoreThread::run() {
   }
 }
 
-AllSaid StoreThread::answer(std::vector<Job>& jobs) {
-  AllSaid all;
+Done StoreThread::answer(std::vector<Job>& jobs) {
+  Done done;
   std::vector<NumberedRequest> requests;
   std::vector<ConnectionId> from;
   std::vector<ConnectionId> gone;
@@ -68,23 +71,63 @@ AllSaid StoreThread::answer(std::vector<Job>& jobs) {
     }
     if (std::holds_alternative<Gone>(job.what)) {
       gone.push_back(job.connection);
-      continue;
+    } else if (std::holds_alternative<Probe>(job.what)) {
+      done.probed = probe();
+    } else if (const auto* count = std::get_if<CountSlice>(&job.what)) {
+      done.counted = acceptor_.tally(count->after, count->most);
+    } else {
+      LineServer::Greeted greeted = server_.greet(path_);
+      Said& said = done.said[job.connection];
+      said.text += greeted.line;
+      said.end = !greeted.usable;
     }
-    LineServer::Greeted greeted = server_.greet(path_);
-    Said& said = all[job.connection];
-    said.text += greeted.line;
-    said.end = !greeted.usable;
   }
+  answer_requests(done, requests, from);
+  std::ranges::for_each(gone, [&](ConnectionId id) { watches_.remove_all(id); });
+  tell_watchers(done, requests);
+  done.watches = watches_.size();
+  done.transactions = std::exchange(transactions_, {});
+  return done;
+}
+
+void StoreThread::answer_requests(Done& done, const std::vector<NumberedRequest>& requests,
+                                  const std::vector<ConnectionId>& from) {
   const std::vector<std::string> lines = server_.answer(requests);
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    Said& said = all[from[i]];
+    Said& said = done.said[from[i]];
     said.text += lines[i];
     ++said.replies;
+    const std::string_view outcome = outcome_of(lines[i]);
+    ++done.requests[{std::string(verb_of(requests[i].line)), std::string(outcome)}];
+    if (logs_.requests) {
+      done.log.push_back(line_of_request(requests[i].line, outcome, from[i]));
+    }
     keep_watch(from[i], requests[i]);
   }
-  std::ranges::for_each(gone, [&](ConnectionId id) { watches_.remove_all(id); });
-  tell_watchers(all, requests);
-  return all;
+  if (logs_.changes) {
+    for (const auto& transaction : transactions_) {
+      for (const auto& [lock, before, after] : transaction.accepted) {
+        std::ranges::move(lines_of_change(lock, before, after), std::back_inserter(done.log));
+      }
+    }
+  }
+}
+
+void StoreThread::on_transaction(EmbeddedAcceptor::Transaction transaction) {
+  failing_ = transaction.failed.has_value();
+  transactions_.push_back(std::move(transaction));
+}
+
+// After a failure it tries: who waits for a commit of a client to tell that there is room again
+// would wait for long.
+Result<void> StoreThread::probe() {
+  if (failing_) {
+    auto tried = acceptor_.try_commit();
+    failing_ = !tried.has_value();
+    return tried;
+  }
+  const auto identity = acceptor_.identity();
+  return identity ? Result<void>() : std::unexpected(identity.error());
 }
 
 void StoreThread::keep_watch(ConnectionId connection, const NumberedRequest& request) {
@@ -96,7 +139,7 @@ void StoreThread::keep_watch(ConnectionId connection, const NumberedRequest& req
   }
 }
 
-void StoreThread::tell_watchers(AllSaid& all, const std::vector<NumberedRequest>& requests) {
+void StoreThread::tell_watchers(Done& done, const std::vector<NumberedRequest>& requests) {
   std::set<std::string> changed;
   for (const NumberedRequest& request : requests) {
     const auto* one = std::get_if<KeyRequest>(&request.line);
@@ -117,7 +160,7 @@ void StoreThread::tell_watchers(AllSaid& all, const std::vector<NumberedRequest>
       continue;
     }
     for (const auto& [connection, number] : watches_.concerned(key, answer->state)) {
-      std::string& news = all[connection].news;
+      std::string& news = done.said[connection].news;
       if (news.size() < limits_.news_bytes) {
         news += reply_line({number, *answer}) + '\n';
       }

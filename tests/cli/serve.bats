@@ -2,6 +2,7 @@
 
 bats_require_minimum_version 1.5.0
 load place.bash
+load served.bash
 
 setup() {
   place_setup
@@ -11,54 +12,12 @@ teardown() {
   place_teardown
 }
 
-# serve NAME ARGUMENT...: a lock server beside the test, once it listens.
-serve() {
-  local name=$1
-  shift
-  beside "$name" dex-lock serve --store "$PLACE/store-$name" "$@"
-  eventually listens_or_ended "$name"
-  runs "$name"
-}
-
-listens_or_ended() {
-  grep -q '^dex-lock: listening on' "$PLACE/$1.err" || ! runs "$1"
-}
-
-# configured ENTRY...: the lock servers.
-configured() {
-  mkdir -p "$PLACE/conf"
-  echo "$*" >"$PLACE/conf/lock_servers"
-  export DEXLOCK_CONF=$PLACE/conf
-}
-
 three_sockets() {
   local name
   for name in a b c; do
     serve "$name" --listen "unix:$PLACE/$name.sock"
   done
   configured "unix:$PLACE/a.sock" "unix:$PLACE/b.sock" "unix:$PLACE/c.sock"
-}
-
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# certificate NAME CA [SUBJECT-ALTERNATIVE-NAME]: $PLACE/NAME.pem and .key, signed by CA.
-certificate() {
-  openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$PLACE/$1.key" -out "$PLACE/$1.csr" 2>/dev/null
-  openssl x509 -req -in "$PLACE/$1.csr" -CA "$PLACE/$2.pem" -CAkey "$PLACE/$2.key" -CAcreateserial \
-    -days "${DAYS-2}" -out "$PLACE/$1.pem" -extfile <(echo "subjectAltName=${3-DNS:$1}") 2>/dev/null
-}
-
-authority() {
-  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -keyout "$PLACE/$1.key" \
-    -out "$PLACE/$1.pem" 2>/dev/null
-}
-
-# shown NAME: what clients show from now on.
-shown() {
-  printf 'tls_certificate %s\ntls_key %s\ntls_authority %s\n' "$PLACE/$1.pem" "$PLACE/$1.key" \
-    "$PLACE/ca.pem" >"$PLACE/conf/options"
 }
 
 @test "three servers on sockets are one lock: got, renewed, refused to others, released" {

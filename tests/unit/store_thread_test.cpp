@@ -14,6 +14,8 @@
 namespace dexlock {
 namespace {
 
+using AllSaid = std::map<ConnectionId, Said>;
+
 constexpr std::chrono::seconds kPatience{60};
 constexpr ConnectionId kWatcher = 1;
 constexpr ConnectionId kChanger = 2;
@@ -21,14 +23,14 @@ constexpr ConnectionId kChanger = 2;
 // The thread over a store of its own, which is the only one of its group.
 class StoreThreadTest : public ::testing::Test {
  protected:
-  void start(const StoreThread::Limits& limits) {
+  void start(const StoreThread::Limits& limits, StoreThread::Logs logs = {}) {
     auto store = EmbeddedStore::open({.path = scratch_.path() / "store"});
     ASSERT_TRUE(store) << store.error().text;
     where_ = Where{"g1", (*store)->incarnation(), Epoch{1}};
-    thread_.emplace(scratch_.path() / "store", *store, limits, [this](AllSaid all) {
+    thread_.emplace(scratch_.path() / "store", *store, limits, logs, [this](Done done) {
       {
         const std::scoped_lock lock(mutex_);
-        told_.push_back(std::move(all));
+        told_.push_back(std::move(done));
       }
       filled_.notify_one();
     });
@@ -37,13 +39,15 @@ class StoreThreadTest : public ::testing::Test {
   }
 
   // What is told of these jobs, which make one batch.
-  AllSaid told_after(std::vector<Job> jobs) {
+  AllSaid told_after(std::vector<Job> jobs) { return done_after(std::move(jobs)).said; }
+
+  Done done_after(std::vector<Job> jobs) {
     thread_->put(std::move(jobs));
     std::unique_lock lock(mutex_);
     EXPECT_TRUE(filled_.wait_for(lock, kPatience, [&] { return !told_.empty(); }));
-    AllSaid all = told_.empty() ? AllSaid{} : std::move(told_.front());
+    Done done = told_.empty() ? Done{} : std::move(told_.front());
     told_.clear();
-    return all;
+    return done;
   }
 
   static Job asked(ConnectionId connection, NumberedRequest request) {
@@ -69,7 +73,7 @@ class StoreThreadTest : public ::testing::Test {
   Where where_;
   std::mutex mutex_;
   std::condition_variable filled_;
-  std::deque<AllSaid> told_;  // guarded by mutex_
+  std::deque<Done> told_;  // guarded by mutex_
   std::optional<StoreThread> thread_;
 };
 
@@ -92,6 +96,30 @@ TEST_F(StoreThreadTest, NoWatchOutlivesItsConnectionInWhateverOrderBothCame) {
   }
   told_after({watch("job", 5)});  // there is room again
   EXPECT_TRUE(told_after({change("job", 2)}).contains(kWatcher));
+}
+
+TEST_F(StoreThreadTest, ReportsWhatABatchWasAndTheLinesThatAreWished) {
+  start({.watches = 1, .watches_of_one = 1, .news_bytes = 1}, {.changes = true, .requests = true});
+  Done done = done_after({watch("job", 5), change("job", 1), change("other", 1)});
+  EXPECT_EQ(done.requests, (RequestCounts{{{"watch", "state"}, 1}, {{"accept", "accepted"}, 2}}));
+  ASSERT_EQ(done.transactions.size(), 1U);
+  EXPECT_EQ(done.transactions.front().changes, 2U);
+  EXPECT_FALSE(done.transactions.front().failed);
+  EXPECT_EQ(done.watches, 1U);
+  ASSERT_EQ(done.log.size(), 3U) << "no holder has changed";
+  EXPECT_EQ(done.log[0], "request verb=watch lock=job outcome=state connection=1");
+
+  done = done_after({{0, Probe{}}, {0, CountSlice{"", 1}}});
+  ASSERT_TRUE(done.probed && *done.probed && done.counted && *done.counted);
+  EXPECT_EQ((*done.counted)->records, 1U);
+  EXPECT_EQ((*done.counted)->next, "job");
+  done = done_after({{0, CountSlice{"job", 5}}});
+  EXPECT_EQ((*done.counted)->records, 1U);
+  EXPECT_FALSE((*done.counted)->next);
+  std::filesystem::remove_all(scratch_.path() / "store");
+  done = done_after({change("job", 2), {0, Probe{}}});
+  EXPECT_EQ(done.transactions.at(0).failed->code, Errc::store_gone);
+  EXPECT_EQ(done.probed->error().code, Errc::store_gone);
 }
 
 TEST_F(StoreThreadTest, NewsOfOneBatchHaveALimit) {
