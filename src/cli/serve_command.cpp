@@ -89,7 +89,8 @@ std::optional<int> read_words(std::span<const std::string> words, ServeWords& ou
           ->transform(CLI::CheckedTransformer(
               std::map<std::string, LogLevel>{{"quiet", LogLevel::quiet},
                                               {"changes", LogLevel::changes},
-                                              {"requests", LogLevel::requests}}));
+                                              {"requests", LogLevel::requests}}))
+          ->option_text("LEVEL");
   bool quiet = false;
   app.add_flag("-q,--quiet", quiet, "as --log quiet")->excludes(log);
   const auto status = parse_words(app, words);
