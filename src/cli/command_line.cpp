@@ -51,12 +51,16 @@ int usage(std::FILE* to) {
 
 }  // namespace
 
-void complain(const std::string& text) {
+std::string complaint(const std::string& text) {
   std::string line = program_name + ": ";
   for (const char c : text) {
     line += c >= ' ' && c <= '~' ? c : '?';
   }
-  line += '\n';
+  return line + '\n';
+}
+
+void complain(const std::string& text) {
+  const std::string line = complaint(text);
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

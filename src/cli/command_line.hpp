@@ -11,8 +11,10 @@ namespace dexlock {
 // Runs the command that the name of the program (`get-lock`) or its first argument names.
 [[nodiscard]] int run_command_line(int argc, char** argv);
 
-// One line to stderr, with the program's name in front and nothing in it that a terminal would
-// obey.
+// One line with its newline, with the program's name in front and nothing in it that a terminal
+// would obey.
+[[nodiscard]] std::string complaint(const std::string& text);
+// The same to stderr.
 void complain(const std::string& text);
 
 // The same, unless whoever reads it has stopped reading: for those who must not be kept waiting.

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "cli/command_line.hpp"
+#include "cli/log_writer.hpp"
 #include "cli/parse.hpp"
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
@@ -46,6 +47,8 @@ void notify_manager(std::string_view state) {
   }
 }
 
+enum class LogLevel { quiet, changes, requests };
+
 struct ServeWords {
   std::string store;
   std::vector<std::string> listen;
@@ -53,8 +56,9 @@ struct ServeWords {
   std::string key;
   std::string authority;
   std::string permissions;
+  std::string metrics;
+  LogLevel log = LogLevel::changes;
   bool allow_plain_tcp = false;
-  bool quiet = false;
   std::size_t connections = ServerLimits{}.connections;
 };
 
@@ -75,12 +79,41 @@ std::optional<int> read_words(std::span<const std::string> words, ServeWords& ou
   app.add_option("--connections", out.connections, "how many there may be at once")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
-  app.add_flag("-q,--quiet", out.quiet, "say nothing but errors");
-  return parse_words(app, words);
+  app.add_option("--metrics", out.metrics,
+                 "PORT (of this machine alone), ADDRESS:PORT or unix:/PATH for HTTP: GET /metrics "
+                 "(Prometheus) and GET /health");
+  CLI::Option* log =
+      app.add_option("--log", out.log,
+                     "quiet: what must be acted on; changes: of locks and connections, too; "
+                     "requests: every one")
+          ->transform(CLI::CheckedTransformer(
+              std::map<std::string, LogLevel>{{"quiet", LogLevel::quiet},
+                                              {"changes", LogLevel::changes},
+                                              {"requests", LogLevel::requests}}))
+          ->option_text("LEVEL");
+  bool quiet = false;
+  app.add_flag("-q,--quiet", quiet, "as --log quiet")->excludes(log);
+  const auto status = parse_words(app, words);
+  if (quiet) {
+    out.log = LogLevel::quiet;
+  }
+  return status;
+}
+
+Result<SocketAddress> metrics_address(const std::string& text) {
+  const bool port_only = text.find_first_not_of("0123456789") == std::string::npos;
+  auto address = parse_socket_address(text.starts_with("unix:") ? text
+                                      : port_only               ? "tcp://127.0.0.1:" + text
+                                                                : "tcp://" + text);
+  if (!address) {
+    return fail(Errc::bad_argument,
+                "--metrics " + text + ": write PORT, ADDRESS:PORT or unix:/PATH");
+  }
+  return address;
 }
 
 Result<LockServerOptions> options_from(const ServeWords& words) {
-  LockServerOptions options{.store = words.store};
+  LockServerOptions options{.store = words.store, .version = DEXLOCK_VERSION};
   options.limits.connections = words.connections;
   bool tls = false;
   for (const std::string& text : words.listen) {
@@ -113,9 +146,12 @@ Result<LockServerOptions> options_from(const ServeWords& words) {
     }
     options.permissions = std::move(*permissions);
   }
-  options.on_trouble = complain;
-  if (!words.quiet) {
-    options.on_news = complain;
+  if (!words.metrics.empty()) {
+    auto address = metrics_address(words.metrics);
+    if (!address) {
+      return std::unexpected(address.error());
+    }
+    options.metrics = std::move(*address);
   }
   return options;
 }
@@ -146,6 +182,14 @@ int serve_command(std::span<const std::string> words) {
   if (!options) {
     complain(options.error().text);
     return status_of(options.error());
+  }
+  LogWriter log(STDERR_FILENO);
+  const auto tell = [&log](const std::string& text) { log.put(text); };
+  options->on_trouble = tell;
+  if (given.log != LogLevel::quiet) {
+    options->on_news = tell;
+    options->on_lock = tell;
+    options->log_requests = given.log == LogLevel::requests;
   }
   std::signal(SIGPIPE, SIG_IGN);
   raise_open_files(options->limits.connections);

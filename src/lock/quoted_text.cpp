@@ -25,12 +25,12 @@ void append_shown(std::string& out, char c) {
 
 }  // namespace
 
-std::string quoted_text(std::string_view raw) {
+std::string quoted_text(std::string_view raw, std::size_t bytes_max) {
   std::string out = "\"";
-  for (const char c : raw.substr(0, kQuotedBytesMax)) {
+  for (const char c : raw.substr(0, bytes_max)) {
     append_shown(out, c);
   }
-  out += raw.size() > kQuotedBytesMax ? "\"..." : "\"";
+  out += raw.size() > bytes_max ? "\"..." : "\"";
   return out;
 }
 

@@ -10,9 +10,9 @@
 
 namespace dexlock {
 
-// Longer texts end in ... after the closing quote.
 inline constexpr std::size_t kQuotedBytesMax = 60;
 
-std::string quoted_text(std::string_view raw);
+// Texts of more than `bytes_max` end in ... after the closing quote.
+std::string quoted_text(std::string_view raw, std::size_t bytes_max = kQuotedBytesMax);
 
 }  // namespace dexlock

@@ -54,8 +54,8 @@ struct Operation {
   std::uint32_t beat = 0;
   std::vector<BootId> boots;
   ChangeFunction change;
-  bool want_sticky = true;  // ask for a promise for the next ballot along with the acceptance
-  bool open = false;        // a FREE value is to be open to fast ballots
+  bool want_sticky = true;   // ask for a promise for the next ballot along with the acceptance
+  bool open = false;         // a FREE value is to be open to fast ballots
   std::optional<Fast> fast;  // tried first, unless a sticky promise does as well
 };
 

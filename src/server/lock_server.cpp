@@ -1,27 +1,19 @@
 #include "server/lock_server.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <condition_variable>
-#include <iterator>
-#include <map>
-#include <mutex>
-#include <set>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
-#include "server/line_server.hpp"
-#include "server/socket_file.hpp"
-#include "server/watches.hpp"
+#include "server/listener.hpp"
+#include "server/lock_log.hpp"
+#include "server/server_status.hpp"
+#include "server/store_thread.hpp"
 #include "transport/line_socket.hpp"
 #include "wire/reply_line.hpp"
 
@@ -30,169 +22,25 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using ConnectionId = std::uint64_t;
 
-constexpr std::chrono::milliseconds kAcceptPause{100};  // after a refusal by the system
-constexpr std::chrono::seconds kStopLimit{3};           // for replies to leave
+constexpr std::chrono::seconds kStopLimit{3};  // for replies to leave
 
-// What a connection wants from the store: its greeting, or an answer; or it is gone.
-struct Greet {};
-struct Gone {};
-struct Job {
-  ConnectionId connection = 0;
-  std::variant<Greet, NumberedRequest, Gone> what;
-};
-
-// What the store's thread has for a connection.
-struct Said {
-  std::string text;
-  std::size_t replies = 0;
-  std::string news;  // of what it watches: not worth memory if it does not read
-  bool end = false;
-};
-using AllSaid = std::map<ConnectionId, Said>;
-
-// The store on its own thread: takes all that waits, commits once, tells.
-class StoreThread {
- public:
-  using Tell = std::function<void(AllSaid)>;  // called on the store's thread
-
-  StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store,
-              const ServerLimits& limits, Tell tell)
-      : path_(std::move(path)),
-        acceptor_(std::move(store), false),
-        server_(acceptor_),
-        limits_(limits),
-        watches_(limits.watches, limits.requests),
-        tell_(std::move(tell)),
-        thread_([this] { run(); }) {}
-  StoreThread(const StoreThread&) = delete;
-  StoreThread& operator=(const StoreThread&) = delete;
-  ~StoreThread() {
-    {
-      const std::scoped_lock lock(mutex_);
-      closed_ = true;
-    }
-    filled_.notify_one();
-    thread_.join();
+std::string_view transport_word(SocketAddress::Kind kind) {
+  switch (kind) {
+    case SocketAddress::Kind::tcp:
+      return "tcp";
+    case SocketAddress::Kind::tls:
+      return "tls";
+    default:
+      return "unix";
   }
-
-  void put(std::vector<Job> jobs) {
-    {
-      const std::scoped_lock lock(mutex_);
-      if (jobs_.empty()) {
-        jobs_ = std::move(jobs);
-      } else {
-        std::ranges::move(jobs, std::back_inserter(jobs_));
-      }
-    }
-    filled_.notify_one();
-  }
-
- private:
-  void run() {
-    while (true) {
-      std::vector<Job> jobs;
-      {
-        std::unique_lock lock(mutex_);
-        filled_.wait(lock, [&] { return closed_ || !jobs_.empty(); });
-        if (closed_) {
-          return;
-        }
-        jobs.swap(jobs_);
-      }
-      tell_(answer(jobs));
-    }
-  }
-
-  AllSaid answer(std::vector<Job>& jobs) {
-    AllSaid all;
-    std::vector<NumberedRequest> requests;
-    std::vector<ConnectionId> from;
-    std::vector<ConnectionId> gone;
-    for (Job& job : jobs) {
-      if (auto* request = std::get_if<NumberedRequest>(&job.what)) {
-        requests.push_back(std::move(*request));
-        from.push_back(job.connection);
-        continue;
-      }
-      if (std::holds_alternative<Gone>(job.what)) {
-        gone.push_back(job.connection);
-        continue;
-      }
-      LineServer::Greeted greeted = server_.greet(path_);
-      Said& said = all[job.connection];
-      said.text += greeted.line;
-      said.end = !greeted.usable;
-    }
-    const std::vector<std::string> lines = server_.answer(requests);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      Said& said = all[from[i]];
-      said.text += lines[i];
-      ++said.replies;
-      keep_watch(from[i], requests[i]);
-    }
-    std::ranges::for_each(gone, [&](ConnectionId id) { watches_.remove_all(id); });
-    tell_watchers(all, requests);
-    return all;
-  }
-
-  void keep_watch(ConnectionId connection, const NumberedRequest& request) {
-    if (const auto* watch = std::get_if<Watch>(&request.line)) {
-      // Where there is no room it goes without: a watch is a hint.
-      static_cast<void>(watches_.add({connection, request.id}, *watch));
-    } else if (const auto* unwatch = std::get_if<Unwatch>(&request.line)) {
-      watches_.remove({connection, unwatch->watch});
-    }
-  }
-
-  void tell_watchers(AllSaid& all, const std::vector<NumberedRequest>& requests) {
-    std::set<std::string> changed;
-    for (const NumberedRequest& request : requests) {
-      const auto* one = std::get_if<KeyRequest>(&request.line);
-      const bool votes = one != nullptr && (std::holds_alternative<Accept>(one->request) ||
-                                            std::holds_alternative<Fast>(one->request));
-      if (votes && watches_.watched(one->key)) {
-        changed.insert(one->key);
-      }
-    }
-    const auto identity = changed.empty() ? Result<ServerIdentity>() : acceptor_.identity();
-    if (!identity || !identity->active || !identity->proposed) {
-      return;
-    }
-    const Where where{*identity->active, identity->incarnation, identity->proposed->epoch};
-    for (const std::string& key : changed) {
-      const Reply reply = acceptor_.serve(where, key, Read{});
-      const auto* answer = std::get_if<Answer>(&reply);
-      if (answer == nullptr) {
-        continue;
-      }
-      for (const auto& [connection, number] : watches_.concerned(key, answer->state)) {
-        std::string& news = all[connection].news;
-        if (news.size() < limits_.unread_bytes) {
-          news += reply_line({number, *answer}) + '\n';
-        }
-      }
-    }
-  }
-
-  std::filesystem::path path_;
-  EmbeddedAcceptor acceptor_;  // with server_: touched by the thread only
-  LineServer server_;
-  ServerLimits limits_;
-  Watches watches_;  // of connections that may have ended since
-  Tell tell_;
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::vector<Job> jobs_;  // with closed_: guarded by mutex_
-  bool closed_ = false;
-  std::thread thread_;
-};
+}
 
 struct Connection {
   std::unique_ptr<LineSocket> socket;
+  SocketAddress::Kind kind{};
+  bool open = false;
   std::string client;       // from its certificate
-  bool certified = false;   // it came over TLS
   std::size_t waiting = 0;  // requests without their replies
 };
 
@@ -204,11 +52,19 @@ class Server final : public LockServer {
         options_(std::move(options)),
         tls_(std::move(tls)),
         stopping_(loop),
-        store_(options_.store, std::move(store), options_.limits,
-               [this, alive = alive_](AllSaid all) {
-                 asio::post(loop_, [this, alive, all = std::move(all)] {
+        status_(
+            loop, options_.version, [this](std::vector<Job> jobs) { store_.put(std::move(jobs)); },
+            [this](ServerMetrics& metrics) { look_around(metrics); }),
+        store_(options_.store, std::move(store),
+               {.watches = options_.limits.watches,
+                .watches_of_one = options_.limits.requests,
+                .news_bytes = options_.limits.unread_bytes},
+               {.changes = static_cast<bool>(options_.on_lock),
+                .requests = options_.on_lock && options_.log_requests},
+               [this, alive = alive_](Done done) {
+                 asio::post(loop_, [this, alive, done = std::move(done)] {
                    if (*alive) {
-                     on_said(all);
+                     on_done(done);
                    }
                  });
                }) {}
@@ -216,11 +72,30 @@ class Server final : public LockServer {
 
   Result<void> listen() {
     for (const SocketAddress& address : options_.listen) {
-      auto done = address.kind == SocketAddress::Kind::unix_socket ? listen_unix(address)
-                                                                   : listen_tcp(address);
-      if (!done) {
-        return done;
+      auto listener = Listener::open(
+          loop_, address,
+          {.on_connection = [this,
+                             kind = address.kind](auto socket) { take(std::move(socket), kind); },
+           .on_trouble =
+               [this](const std::string& why) {
+                 ++status_.counted().connections_refused["system"];
+                 complain(fmt::format(
+                     "cannot take a connection: {}; raise ulimit -n or lower --connections", why));
+               }});
+      if (!listener) {
+        return std::unexpected(listener.error());
       }
+      listeners_.push_back(std::move(*listener));
+    }
+    if (options_.metrics) {
+      auto pages = HttpPages::open(loop_, *options_.metrics, status_.pages());
+      if (!pages) {
+        return std::unexpected(pages.error());
+      }
+      pages_ = std::move(*pages);
+      tell(fmt::format("metrics on {}", options_.metrics->shown));
+    }
+    for (const SocketAddress& address : options_.listen) {
       tell(fmt::format("listening on {}", address.shown));
     }
     return {};
@@ -228,8 +103,9 @@ class Server final : public LockServer {
 
   void stop(std::function<void()> done) override {
     stopped_ = std::move(done);
-    for (const auto& close : close_listeners_) {
-      close();
+    status_.stopping();
+    for (const auto& listener : listeners_) {
+      listener->close();
     }
     for (auto& [id, connection] : connections_) {
       connection.socket->hold_reading(true);
@@ -256,119 +132,60 @@ class Server final : public LockServer {
     }
   }
 
-  static Error cannot_listen(const SocketAddress& address, const std::string& why) {
-    return Error{Errc::bad_config, fmt::format("cannot listen on {}: {}", address.shown, why)};
+  // What is not counted as it happens.
+  void look_around(ServerMetrics& metrics) const {
+    metrics.connections_limit = options_.limits.connections;
+    metrics.requests_waiting = 0;
+    metrics.unsent_bytes = 0;
+    for (auto& [word, count] : metrics.connections) {
+      count = 0;
+    }
+    for (const auto& [id, connection] : connections_) {
+      ++metrics.connections[transport_word(connection.kind)];
+      metrics.requests_waiting += connection.waiting;
+      metrics.unsent_bytes += connection.socket->unsent();
+    }
   }
 
-  Result<void> listen_tcp(const SocketAddress& address) {
-    error_code ec;
-    asio::ip::tcp::resolver resolver(loop_);
-    const auto found = resolver.resolve(address.host, std::to_string(address.port),
-                                        asio::ip::resolver_base::passive, ec);
-    if (ec || found.empty()) {
-      return std::unexpected(cannot_listen(address, ec.message()));
-    }
-    const asio::ip::tcp::endpoint endpoint = *found.begin();
-    auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(loop_);
-    acceptor->open(endpoint.protocol(), ec);
-    if (!ec) {
-      acceptor->set_option(asio::socket_base::reuse_address(true), ec);
-      acceptor->bind(endpoint, ec);
-    }
-    return begin_to_accept(address, acceptor, ec);
-  }
-
-  Result<void> listen_unix(const SocketAddress& address) {
-    auto file = SocketFile::claim(address.path);
-    if (!file) {
-      return std::unexpected(cannot_listen(address, file.error().text));
-    }
-    error_code ec;
-    const asio::local::stream_protocol::endpoint endpoint(address.path);
-    auto acceptor = std::make_shared<asio::local::stream_protocol::acceptor>(loop_);
-    acceptor->open(endpoint.protocol(), ec);
-    if (!ec) {
-      const mode_t before = ::umask(0177);  // for this user alone
-      acceptor->bind(endpoint, ec);
-      ::umask(before);
-    }
-    if (!ec) {
-      sockets_.push_back(std::move(*file));
-    }
-    return begin_to_accept(address, acceptor, ec);
-  }
-
-  template <class Acceptor>
-  Result<void> begin_to_accept(const SocketAddress& address, std::shared_ptr<Acceptor> acceptor,
-                               error_code ec) {
-    if (!ec) {
-      acceptor->listen(asio::socket_base::max_listen_connections, ec);
-    }
-    if (ec) {
-      return std::unexpected(cannot_listen(address, ec.message()));
-    }
-    close_listeners_.emplace_back([acceptor] {
-      error_code ignored;
-      acceptor->close(ignored);
-    });
-    accept(std::move(acceptor), address.kind == SocketAddress::Kind::tls);
-    return {};
-  }
-
-  template <class Acceptor>
-  void accept(std::shared_ptr<Acceptor> acceptor, bool tls) {
-    acceptor->async_accept([this, alive = alive_, acceptor, tls](const error_code& ec,
-                                                                 auto socket) {
-      if (!*alive || !acceptor->is_open()) {
-        return;
-      }
-      if (!ec) {
-        take(asio::generic::stream_protocol::socket(std::move(socket)), tls);
-        accept(acceptor, tls);
-        return;
-      }
-      complain(fmt::format("cannot take a connection: {}; raise ulimit -n or lower --connections",
-                           ec.message()));
-      auto pause = std::make_shared<asio::steady_timer>(loop_, kAcceptPause);
-      pause->async_wait([this, alive, acceptor, tls, pause](const error_code&) {
-        if (*alive && acceptor->is_open()) {
-          accept(acceptor, tls);
-        }
-      });
-    });
-  }
-
-  void take(asio::generic::stream_protocol::socket socket, bool tls) {
+  void take(asio::generic::stream_protocol::socket socket, SocketAddress::Kind kind) {
+    const bool tls = kind == SocketAddress::Kind::tls;
     if (connections_.size() >= options_.limits.connections) {
       refuse(std::move(socket), tls);
       return;
     }
+    ++status_.counted().connections_taken[transport_word(kind)];
     const ConnectionId id = ++last_id_;
     Connection& connection = connections_[id];
-    connection.certified = tls;
-    connection.socket =
-        LineSocket::adopt(loop_, std::move(socket), tls ? tls_ : nullptr,
-                          {.on_open =
-                               [this, id] {
-                                 Connection& opened = connections_.at(id);
-                                 opened.client = opened.socket->peer_name();
-                                 collected_.push_back({id, Greet{}});
-                                 hand_over();
-                               },
-                           .on_line = [this, id](std::string_view line) { on_line(id, line); },
-                           .on_pause = [this] { hand_over(); },
-                           .on_sent = [this, id] { let_read(id); },
-                           .on_end =
-                               [this, id](const std::optional<Error>& why) {
-                                 if (why) {
-                                   tell("connection ended: " + why->text);
-                                 }
-                                 forget(id);
-                                 try_stop();
-                               }});
+    connection.kind = kind;
+    connection.socket = LineSocket::adopt(
+        loop_, std::move(socket), tls ? tls_ : nullptr,
+        {.on_open =
+             [this, id] {
+               Connection& opened = connections_.at(id);
+               opened.open = true;
+               opened.client = opened.socket->peer_name();
+               collected_.push_back({id, Greet{}});
+               hand_over();
+             },
+         .on_line = [this, id](std::string_view line) { on_line(id, line); },
+         .on_pause = [this] { hand_over(); },
+         .on_sent = [this, id] { let_read(id); },
+         .on_end = [this, id](const std::optional<Error>& why) { on_end(id, why); }});
+  }
+
+  void on_end(ConnectionId id, const std::optional<Error>& why) {
+    if (why) {
+      ServerMetrics& counted = status_.counted();
+      ++(connections_.at(id).open ? counted.connections_failed
+                                  : counted.connections_refused["tls"]);
+      tell("connection ended: " + why->text);
+    }
+    forget(id);
+    try_stop();
   }
 
   void refuse(asio::generic::stream_protocol::socket socket, bool tls) {
+    ++status_.counted().connections_refused["limit"];
     complain(fmt::format("refused a connection: there are {} already; raise --connections",
                          connections_.size()));
     if (!tls) {  // a client under TLS would take it for noise
@@ -384,10 +201,15 @@ class Server final : public LockServer {
     Connection& connection = connections_.at(id);
     auto parsed = parse_request_line(line);
     if (!parsed) {
+      ++status_.counted().requests_refused["unreadable"];
       connection.socket->write(reply_line(refusal(parsed.error())) + '\n');
       return;
     }
     if (const std::string denied = denial(connection, *parsed); !denied.empty()) {
+      ++status_.counted().requests_refused["denied"];
+      if (options_.on_lock) {
+        options_.on_lock(line_of_denial(parsed->line, connection.client));
+      }
       connection.socket->write(reply_line({parsed->id, Fault{FaultKind::denied, denied}}) + '\n');
       return;
     }
@@ -401,14 +223,10 @@ class Server final : public LockServer {
 
   [[nodiscard]] std::string denial(const Connection& connection,
                                    const NumberedRequest& request) const {
-    if (!options_.permissions || !connection.certified) {
+    if (!options_.permissions || connection.kind != SocketAddress::Kind::tls) {
       return {};
     }
-    const auto* asked = std::get_if<KeyRequest>(&request.line);
-    const auto* watched = std::get_if<Watch>(&request.line);
-    const std::string* key = asked != nullptr     ? &asked->key
-                             : watched != nullptr ? &watched->key
-                                                  : nullptr;
+    const std::string* key = lock_of(request.line);
     if (key != nullptr && !options_.permissions->may_use(connection.client, *key)) {
       return fmt::format("the certificate of {} does not permit the lock {}",
                          connection.client.empty() ? "nobody" : connection.client, *key);
@@ -426,8 +244,10 @@ class Server final : public LockServer {
     }
   }
 
-  void on_said(const AllSaid& all) {
-    for (const auto& [id, said] : all) {
+  void on_done(const Done& done) {
+    status_.on_done(done);
+    std::ranges::for_each(done.log, [&](const std::string& line) { options_.on_lock(line); });
+    for (const auto& [id, said] : done.said) {
       const auto at = connections_.find(id);
       if (at == connections_.end()) {
         continue;
@@ -438,6 +258,7 @@ class Server final : public LockServer {
         at->second.socket->write(said.news);
       }
       if (said.end) {
+        ++status_.counted().connections_refused["store"];
         complain("a client was refused: " + said.text.substr(0, said.text.size() - 1));
         at->second.socket->hold_reading(true);
         ending_.push_back(id);
@@ -502,8 +323,7 @@ class Server final : public LockServer {
   asio::io_context& loop_;
   LockServerOptions options_;
   TlsContext tls_;
-  std::vector<std::function<void()>> close_listeners_;
-  std::vector<SocketFile> sockets_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<ConnectionId, Connection> connections_;
   std::vector<ConnectionId> ending_;  // once they have heard why
   ConnectionId last_id_ = 0;
@@ -511,7 +331,9 @@ class Server final : public LockServer {
   std::function<void()> stopped_;
   asio::steady_timer stopping_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // touched on the loop only
-  StoreThread store_;                                           // last: its thread ends first
+  ServerStatus status_;
+  std::unique_ptr<HttpPages> pages_;
+  StoreThread store_;  // last: its thread ends first
 };
 
 }  // namespace

@@ -41,9 +41,13 @@ struct LockServerOptions {
   std::optional<TlsFiles> tls;                 // needed where one of `listen` is tls
   std::optional<NamePermissions> permissions;  // of those who come with a certificate
   ServerLimits limits;
-  // Each one line for the operator; may be empty.
+  std::optional<SocketAddress> metrics;  // HTTP: GET /metrics and GET /health
+  std::string version;
+  // Each one line for the operator; may be empty. They must not wait for anybody.
   std::function<void(const std::string&)> on_news;
   std::function<void(const std::string&)> on_trouble;
+  std::function<void(const std::string&)> on_lock;  // as in lock_log.hpp: changes, and refusals
+  bool log_requests = false;                        // on_lock hears of every request as well
 };
 
 class LockServer {

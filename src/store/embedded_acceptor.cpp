@@ -87,6 +87,7 @@ std::vector<Reply> EmbeddedAcceptor::serve(std::span<const Asked> asked) {
                              Fault{FaultKind::refused, "the store did not run the request"});
   std::vector<EmbeddedStore::Item> items;
   std::vector<std::size_t> changing;
+  Transaction transaction;
   const auto here = place();
   for (std::size_t at = 0; at < asked.size(); ++at) {
     const auto& [where, name, request] = asked[at];
@@ -99,18 +100,26 @@ std::vector<Reply> EmbeddedAcceptor::serve(std::span<const Asked> asked) {
                (sole_ && std::holds_alternative<Prepare>(request))) {
       replies[at] = look(name, where.epoch, request);
     } else {
-      items.push_back({name, change_of(asked[at], replies[at])});
+      items.push_back({name, change_of(asked[at], replies[at], transaction)});
       changing.push_back(at);
     }
   }
   if (items.empty()) {
     return replies;
   }
-  if (const auto done = store_->transact(items); !done) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto done = store_->transact(items);
+  if (!done) {
     // What was asked may or may not have been made durable: nothing is claimed about it.
     for (const std::size_t at : changing) {
       replies[at] = Fault{fault_kind(done.error().code), done.error().text};
     }
+    transaction.failed = done.error();
+    transaction.accepted.clear();
+  }
+  if (on_transaction_) {
+    transaction.took = std::chrono::steady_clock::now() - begun;
+    on_transaction_(std::move(transaction));
   }
   return replies;
 }
@@ -137,7 +146,8 @@ Reply EmbeddedAcceptor::look(const std::string& name, Epoch epoch, const Request
                                   : before};
 }
 
-EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Reply& reply) {
+EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Reply& reply,
+                                                          Transaction& transaction) {
   std::optional<Tentative> tentative;
   if (const auto at = tentative_.find(asked.name); at != tentative_.end()) {
     const auto* accept = std::get_if<Accept>(&asked.request);
@@ -146,8 +156,8 @@ EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Re
       tentative_.erase(at);
     }
   }
-  return [this, &asked, &reply, tentative = std::move(tentative)](const EmbeddedStore::Cell& cell,
-                                                                  std::string_view boot_text) {
+  return [this, &asked, &reply, &transaction, tentative = std::move(tentative)](
+             const EmbeddedStore::Cell& cell, std::string_view boot_text) {
     EmbeddedStore::Change change;
     auto loaded = load(cell, asked.where.epoch);
     if (!loaded) {
@@ -170,9 +180,15 @@ EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Re
         return change;
       }
     }
+    Record before =
+        accept != nullptr && on_transaction_ ? durable.value.value_or(Record{}) : Record{};
     const Step step = apply(durable, soft, boot, asked.request);
     if (step.durable_changed) {
       change.durable = durable_text(durable);
+      ++transaction.changes;
+      if (accept != nullptr && on_transaction_) {
+        transaction.accepted.push_back({asked.name, std::move(before), accept->value});
+      }
     }
     if (step.soft_changed) {
       change.soft = soft_text(soft);
@@ -191,6 +207,28 @@ Result<std::vector<std::string>> EmbeddedAcceptor::names(const Where& where) {
     return fail(Errc::store_gone, "this store votes in " + where_text(*here));
   }
   return store_->keys();
+}
+
+Result<EmbeddedAcceptor::Tally> EmbeddedAcceptor::tally(std::string_view after, std::size_t most) {
+  const auto here = place();
+  if (!here) {
+    return here.error().code == Errc::store_gone ? Result<Tally>() : std::unexpected(here.error());
+  }
+  auto cells = store_->cells_after(after, most);
+  if (!cells) {
+    return std::unexpected(cells.error());
+  }
+  Tally tally{.records = cells->size()};
+  for (const auto& [key, cell] : *cells) {
+    if (const auto loaded = load(cell, here->epoch)) {
+      tally.held += loaded->durable.value && !loaded->durable.value->is_free() ? 1U : 0U;
+      tally.tickets += loaded->soft.tickets.size();
+    }
+  }
+  if (cells->size() == most) {
+    tally.next = std::move(cells->back().key);
+  }
+  return tally;
 }
 
 Result<Where> EmbeddedAcceptor::place() {

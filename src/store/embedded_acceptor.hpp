@@ -10,8 +10,11 @@
 // Threads: one at a time.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,8 +29,24 @@ namespace dexlock {
 
 class EmbeddedAcceptor {
  public:
-  EmbeddedAcceptor(std::shared_ptr<EmbeddedStore> store, bool sole)
-      : store_(std::move(store)), sole_(sole) {}
+  // A value that was accepted and is durable now, after the one that was there.
+  struct Accepted {
+    std::string name;
+    Record before;
+    Record after;
+  };
+  // What became of one transaction of serve().
+  struct Transaction {
+    std::size_t changes = 0;          // of durable records; without any nothing was synced
+    std::chrono::nanoseconds took{};  // from waiting for the turn to write until it was durable
+    std::optional<Error> failed;
+    std::vector<Accepted> accepted;
+  };
+  using OnTransaction = std::function<void(Transaction)>;
+
+  EmbeddedAcceptor(std::shared_ptr<EmbeddedStore> store, bool sole,
+                   OnTransaction on_transaction = {})
+      : store_(std::move(store)), sole_(sole), on_transaction_(std::move(on_transaction)) {}
 
   struct Asked {
     Where where;
@@ -46,6 +65,16 @@ class EmbeddedAcceptor {
   // The names of all locks ever used here, sorted.
   [[nodiscard]] Result<std::vector<std::string>> names(const Where& where);
 
+  // What is in the first `most` records behind the name `after`, and where to go on.
+  struct Tally {
+    std::size_t records = 0;
+    std::size_t held = 0;     // of them, by anybody
+    std::size_t tickets = 0;  // of all that wait for them
+    std::optional<std::string> next;
+  };
+  [[nodiscard]] Result<Tally> tally(std::string_view after, std::size_t most);
+  [[nodiscard]] Result<void> try_commit() { return store_->try_commit(); }
+
   [[nodiscard]] const EmbeddedStore& store() const { return *store_; }
 
  private:
@@ -54,13 +83,15 @@ class EmbeddedAcceptor {
     std::string durable_seen;
   };
 
-  // `reply` and `asked` must stay until the function has been called.
-  [[nodiscard]] EmbeddedStore::ChangeFunction change_of(const Asked& asked, Reply& reply);
+  // `asked`, `reply` and `transaction` must stay until the function has been called.
+  [[nodiscard]] EmbeddedStore::ChangeFunction change_of(const Asked& asked, Reply& reply,
+                                                        Transaction& transaction);
   [[nodiscard]] Reply look(const std::string& name, Epoch epoch, const Request& request);
   [[nodiscard]] Result<Where> place();
 
   std::shared_ptr<EmbeddedStore> store_;
   bool sole_;
+  OnTransaction on_transaction_;
   std::optional<Where> place_;
   std::map<std::string, Tentative> tentative_;
 };

@@ -12,6 +12,13 @@
 #include "store/store_check.hpp"
 
 namespace dexlock {
+namespace {
+
+constexpr std::string_view kTriedName = "tried";  // written by try_commit(), read by nobody
+// As much as any record: where this fits, what clients ask for does.
+constexpr std::size_t kTriedBytes = std::size_t{16} * 1024;
+
+}  // namespace
 
 // Both transactions are begun for whatever change: LMDB's own locks then keep writers apart even if
 // somebody removed and made anew the file of the turn. Ending one without a commit costs nothing.
@@ -348,6 +355,32 @@ Result<std::vector<std::string>> EmbeddedStore::keys() {
   return std::vector<std::string>(found.begin(), found.end());
 }
 
+Result<std::vector<EmbeddedStore::Named>> EmbeddedStore::cells_after(std::string_view after,
+                                                                     std::size_t most) {
+  std::vector<Named> found;
+  const auto done = read_with(
+      [&](LmdbEnv::Txn& records, LmdbEnv::Txn& soft, std::string_view boot) -> Result<void> {
+        found.clear();
+        const auto add = [&](std::string_view key, std::string_view text) {
+          found.push_back(
+              {std::string(key), {.durable = std::string(text), .boot = std::string(boot)}});
+          return found.size() < most;
+        };
+        if (auto walked = records.walk_after(after, add); !walked) {
+          return walked;
+        }
+        for (Named& named : found) {
+          auto text = soft.get(named.key);
+          if (!text) {
+            return std::unexpected(text.error());
+          }
+          named.cell.soft = std::move(*text);
+        }
+        return {};
+      });
+  return done ? Result<std::vector<Named>>(std::move(found)) : std::unexpected(done.error());
+}
+
 Result<std::optional<std::string>> EmbeddedStore::meta(std::string_view name) {
   if (auto fit = check_size("name", name.size(), 1, kOwnKeyBytesMax); !fit) {
     return std::unexpected(fit.error());
@@ -387,6 +420,16 @@ Result<std::string> EmbeddedStore::set_meta_once(std::string_view name, std::str
     return std::unexpected(there.error());
   }
   return standing->value_or(std::string(text));
+}
+
+Result<void> EmbeddedStore::try_commit() {
+  auto writing = begin();
+  if (!writing) {
+    return std::unexpected(writing.error());
+  }
+  return sequence(
+      [&] { return writing->records.put_own(kTriedName, std::string(kTriedBytes, '.')); },
+      [&] { return writing->records.commit(); }, [&] { return still_there(); });
 }
 
 Result<void> EmbeddedStore::check() {

@@ -94,10 +94,19 @@ class EmbeddedStore {
   // with the old `soft`.
   Result<Cell> read(std::string_view key);
   Result<std::vector<std::string>> keys();  // sorted; of records and of the volatile table
+  // The first `most` records behind the key `after` (empty: from the beginning), in order.
+  struct Named {
+    std::string key;
+    Cell cell;
+  };
+  Result<std::vector<Named>> cells_after(std::string_view after, std::size_t most);
 
   // Facts about the store as a whole. The first writer wins; what stands is returned.
   Result<std::optional<std::string>> meta(std::string_view name);
   Result<std::string> set_meta_once(std::string_view name, std::string_view text);
+
+  // Whether a synced commit is possible now: makes one that changes nothing of the callers'.
+  Result<void> try_commit();
 
   // Removes what crashes have left (creations that never ended, volatile tables not in use) and
   // reads everything once, in a forked child, as damaged pages can kill who reads them.

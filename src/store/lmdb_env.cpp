@@ -318,17 +318,29 @@ Result<void> LmdbEnv::Txn::put_own(std::string_view name, std::string_view text)
 
 Result<void> LmdbEnv::Txn::walk(
     const std::function<void(std::string_view key, std::string_view text)>& each) {
+  return walk_after({}, [&](std::string_view key, std::string_view text) {
+    each(key, text);
+    return true;
+  });
+}
+
+Result<void> LmdbEnv::Txn::walk_after(
+    std::string_view after,
+    const std::function<bool(std::string_view key, std::string_view text)>& each) {
   MDB_cursor* raw = nullptr;
   if (const int code = mdb_cursor_open(txn_, kMainDb, &raw); code != MDB_SUCCESS) {
     return std::unexpected(env_->error_of("cannot read it", code));
   }
   const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> cursor(raw, &mdb_cursor_close);
-  MDB_val key{};
+  MDB_val key = value_of(after);
   MDB_val text{};
-  int code = mdb_cursor_get(raw, &key, &text, MDB_FIRST);
+  int code = mdb_cursor_get(raw, &key, &text, after.empty() ? MDB_FIRST : MDB_SET_RANGE);
   for (; code == MDB_SUCCESS; code = mdb_cursor_get(raw, &key, &text, MDB_NEXT)) {
-    if (!view_of(key).starts_with(kOwnMark)) {
-      each(view_of(key), view_of(text));
+    if (view_of(key).starts_with(kOwnMark) || view_of(key) == after) {
+      continue;
+    }
+    if (!each(view_of(key), view_of(text))) {
+      return {};
     }
   }
   if (code != MDB_NOTFOUND) {

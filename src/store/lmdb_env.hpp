@@ -60,6 +60,10 @@ class LmdbEnv {
     Result<void> put_own(std::string_view name, std::string_view text);
     // Calls `each` with every key of the callers' and its text, in order.
     Result<void> walk(const std::function<void(std::string_view key, std::string_view text)>& each);
+    // The same from behind the key `after`, which may be empty, as long as `each` returns true.
+    Result<void> walk_after(
+        std::string_view after,
+        const std::function<bool(std::string_view key, std::string_view text)>& each);
     // What was put is there for all when this returns, and durable where the environment syncs.
     // After an error of Errc::io it may be there or not; the environment refuses everything from
     // then on.

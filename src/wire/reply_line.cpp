@@ -178,6 +178,15 @@ std::expected<NumberedReply, WireError> parse_reply_line(std::string_view line) 
   return NumberedReply{id, std::move(*said)};
 }
 
+std::string_view outcome_of(std::string_view reply_line) {
+  constexpr std::string_view kFault = "fault ";
+  std::string_view rest = reply_line.substr(std::min(reply_line.find(' ') + 1, reply_line.size()));
+  if (rest.starts_with(kFault)) {
+    rest.remove_prefix(kFault.size());
+  }
+  return rest.substr(0, rest.find_first_of(" \n"));
+}
+
 NumberedReply refusal(const WireError& error) {
   return NumberedReply{error.id, Fault{FaultKind::refused, error.text}};
 }

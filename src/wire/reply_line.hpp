@@ -64,6 +64,10 @@ inline constexpr std::size_t kFaultBytesMax = 1000;
 [[nodiscard]] std::string reply_line(const NumberedReply& reply);
 [[nodiscard]] std::expected<NumberedReply, WireError> parse_reply_line(std::string_view line);
 
+// What became of the request, as one word of the line: its verdict, the kind of its fault, or what
+// else the reply is.
+[[nodiscard]] std::string_view outcome_of(std::string_view reply_line);
+
 // The answer to a line that is no request.
 [[nodiscard]] NumberedReply refusal(const WireError& error);
 

@@ -202,6 +202,7 @@ Request read_fast(LineFields& fields) {
 }
 
 using ReadRequest = Request (*)(LineFields&);
+// In the order of Request.
 constexpr std::array<std::pair<std::string_view, ReadRequest>, 6> kKeyVerbs{
     {{"prepare", read_prepare},
      {"accept", read_accept},
@@ -250,6 +251,21 @@ std::optional<ClientLine> read_line(std::string_view verb, LineFields& fields) {
 }
 
 }  // namespace
+
+std::string_view verb_of(const ClientLine& line) {
+  constexpr std::array<std::string_view, std::variant_size_v<ClientLine>> kVerbs{
+      "", "propose", "activate", "keys", "ping", "watch", "unwatch"};
+  const auto* one = std::get_if<KeyRequest>(&line);
+  return one != nullptr ? kKeyVerbs[one->request.index()].first : kVerbs[line.index()];
+}
+
+const std::string* lock_of(const ClientLine& line) {
+  if (const auto* one = std::get_if<KeyRequest>(&line)) {
+    return &one->key;
+  }
+  const auto* watched = std::get_if<Watch>(&line);
+  return watched != nullptr ? &watched->key : nullptr;
+}
 
 std::string request_line(const NumberedRequest& request) {
   std::string line = std::to_string(request.id) + ' ' +

@@ -90,6 +90,11 @@ struct WireError {
   std::string text;      // one line
 };
 
+// The word of the line: "accept".
+[[nodiscard]] std::string_view verb_of(const ClientLine& line);
+// The name of the lock that it is about; null where it is about none.
+[[nodiscard]] const std::string* lock_of(const ClientLine& line);
+
 // Without the newline.
 [[nodiscard]] std::string request_line(const NumberedRequest& request);
 [[nodiscard]] std::expected<NumberedRequest, WireError> parse_request_line(std::string_view line);

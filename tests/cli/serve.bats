@@ -2,6 +2,7 @@
 
 bats_require_minimum_version 1.5.0
 load place.bash
+load served.bash
 
 setup() {
   place_setup
@@ -11,54 +12,12 @@ teardown() {
   place_teardown
 }
 
-# serve NAME ARGUMENT...: a lock server beside the test, once it listens.
-serve() {
-  local name=$1
-  shift
-  beside "$name" dex-lock serve --store "$PLACE/store-$name" "$@"
-  eventually listens_or_ended "$name"
-  runs "$name"
-}
-
-listens_or_ended() {
-  grep -q '^dex-lock: listening on' "$PLACE/$1.err" || ! runs "$1"
-}
-
-# configured ENTRY...: the lock servers.
-configured() {
-  mkdir -p "$PLACE/conf"
-  echo "$*" >"$PLACE/conf/lock_servers"
-  export DEXLOCK_CONF=$PLACE/conf
-}
-
 three_sockets() {
   local name
   for name in a b c; do
     serve "$name" --listen "unix:$PLACE/$name.sock"
   done
   configured "unix:$PLACE/a.sock" "unix:$PLACE/b.sock" "unix:$PLACE/c.sock"
-}
-
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# certificate NAME CA [SUBJECT-ALTERNATIVE-NAME]: $PLACE/NAME.pem and .key, signed by CA.
-certificate() {
-  openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$PLACE/$1.key" -out "$PLACE/$1.csr" 2>/dev/null
-  openssl x509 -req -in "$PLACE/$1.csr" -CA "$PLACE/$2.pem" -CAkey "$PLACE/$2.key" -CAcreateserial \
-    -days "${DAYS-2}" -out "$PLACE/$1.pem" -extfile <(echo "subjectAltName=${3-DNS:$1}") 2>/dev/null
-}
-
-authority() {
-  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -keyout "$PLACE/$1.key" \
-    -out "$PLACE/$1.pem" 2>/dev/null
-}
-
-# shown NAME: what clients show from now on.
-shown() {
-  printf 'tls_certificate %s\ntls_key %s\ntls_authority %s\n' "$PLACE/$1.pem" "$PLACE/$1.key" \
-    "$PLACE/ca.pem" >"$PLACE/conf/options"
 }
 
 @test "three servers on sockets are one lock: got, renewed, refused to others, released" {
@@ -398,6 +357,41 @@ do("release-lock", "--owner", "me", "job")
 ask(b"9 ping")
 last = heard()
 assert last == [b"9", b"pong"], last' "$PLACE/a.sock"
+}
+
+@test "news for who does not read them are left out, and the connection stays" {
+  serve a --listen "unix:$PLACE/a.sock"
+  configured "unix:$PLACE/a.sock"
+  get-lock --owner me job 60
+  release-lock --owner me job
+  python3 - "$PLACE/a.sock" <<'END'
+import re, socket, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect(sys.argv[1])
+    f = s.makefile("rb")
+    return s, f, re.search(rb"active=(\S+)", f.readline()).group(1).decode()
+slow, slow_lines, where = connect()
+WATCHES = 1000
+slow.sendall("".join(f"{i} watch {where} job w{i}\n" for i in range(1, WATCHES + 1)).encode())
+for _ in range(WATCHES):
+    assert slow_lines.readline().split()[1] == b"state"
+s, f, _ = connect()
+told = 0
+for round in range(100, 300):
+    s.sendall(f"{round} accept {where} job 1.{round}.7.7.0 - open 1;n=1;o=o{round};note={'x' * 150}\n".encode())
+    assert f.readline().split()[1] == b"accepted"
+    told += WATCHES * 200
+assert told > 3 * (8 << 20), told # what a connection may have waiting, several times
+slow.sendall(b"2000 ping\n")
+heard = 0
+for line in slow_lines:
+    if line == b"2000 pong\n":
+        break
+    heard += len(line)
+else:
+    raise SystemExit("the connection was ended")
+assert heard < 4 << 20, heard
+END
 }
 
 @test "forty that wait at once are all served, one at a time" {

@@ -20,6 +20,7 @@ TEST(QuotedText, ShortensOnlyWhatIsTooLong) {
   const std::string just(kQuotedBytesMax, 'x');
   EXPECT_EQ(quoted_text(just), "\"" + just + "\"");
   EXPECT_EQ(quoted_text(just + "y"), "\"" + just + "\"...");
+  EXPECT_EQ(quoted_text(just, 3), "\"xxx\"...");
   EXPECT_LT(quoted_text(std::string(1000000, '\1')).size(), 4 * kQuotedBytesMax + 6);
 }
 

@@ -110,6 +110,16 @@ TEST(ReplyLine, LooksAsDocumented) {
   EXPECT_EQ(reply_line({7, Pong{}}), "7 pong");
 }
 
+TEST(ReplyLine, SaysInOneWordWhatBecameOfTheRequest) {
+  const State state = state_of(absent_record(Epoch{1}), {}, {"b1"});
+  EXPECT_EQ(outcome_of(reply_line({7, Answer{Verdict::two_values, state}})), "two-values");
+  EXPECT_EQ(outcome_of(reply_line({7, Fault{FaultKind::not_member, "held by nobody"}})),
+            "not-member");
+  EXPECT_EQ(outcome_of(reply_line({7, Keys{}}) + '\n'), "keys");
+  EXPECT_EQ(outcome_of(reply_line({7, Pong{}}) + '\n'), "pong");
+  EXPECT_EQ(outcome_of(""), "");
+}
+
 TEST(ReplyLine, ReadsBackWhatItWrote) {
   WireSamples samples(1);
   for (int i = 0; i < kRuns; ++i) {

@@ -198,6 +198,10 @@ TEST(RequestLine, ReadsBackWhatItWrote) {
     ASSERT_TRUE(parsed) << line << '\n' << parsed.error().text;
     EXPECT_EQ(parsed->id, numbered.id);
     ASSERT_EQ(parsed->line.index(), numbered.line.index());
+    const std::string rest = line.substr(line.find(' ') + 1);
+    EXPECT_EQ(verb_of(numbered.line), rest.substr(0, rest.find(' ')));
+    const std::string* lock = lock_of(numbered.line);
+    EXPECT_TRUE(lock == nullptr || rest.contains(' ' + *lock + ' ')) << line;
     std::visit(
         [&parsed](const auto& asked) {
           expect_same(asked, std::get<std::decay_t<decltype(asked)>>(parsed->line));
