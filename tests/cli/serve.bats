@@ -11,34 +11,6 @@ teardown() {
   place_teardown
 }
 
-# serve NAME ARGUMENT...: a lock server beside the test, once it listens.
-serve() {
-  local name=$1
-  shift
-  beside "$name" dex-lock serve --store "$PLACE/store-$name" "$@"
-  eventually listens_or_ended "$name"
-  runs "$name"
-}
-
-listens_or_ended() {
-  grep -q '^dex-lock: listening on' "$PLACE/$1.err" || ! runs "$1"
-}
-
-# configured ENTRY...: the lock servers.
-configured() {
-  mkdir -p "$PLACE/conf"
-  echo "$*" >"$PLACE/conf/lock_servers"
-  export DEXLOCK_CONF=$PLACE/conf
-}
-
-three_sockets() {
-  local name
-  for name in a b c; do
-    serve "$name" --listen "unix:$PLACE/$name.sock"
-  done
-  configured "unix:$PLACE/a.sock" "unix:$PLACE/b.sock" "unix:$PLACE/c.sock"
-}
-
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
