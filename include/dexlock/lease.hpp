@@ -27,6 +27,7 @@ struct LeaseOptions {
   std::chrono::milliseconds timeout{30'000};        // without a majority for that long it is lost
   std::chrono::milliseconds stop_timeout{0};        // then others wait that much longer
   Sharing sharing;                                  // alone, unless it says otherwise
+  bool fifo = false;                                // its release asks first who waits
   std::string command;                              // for people who ask who holds it
   std::optional<std::chrono::milliseconds> wait;    // how long to wait for it; nothing: for ever
   bool try_once = false;                            // do not wait for a live holder at all
@@ -45,6 +46,12 @@ class Lease {
   // as acquire(), and lease_lost: one was lost while the others were awaited.
   [[nodiscard]] static Result<std::unique_ptr<Lease>> acquire_all(
       LeaseOptions options, const std::vector<std::string>& also, std::stop_token stop = {});
+
+  // One of the locks `names`, the first that is to be had, taken in whatever order: it waits in
+  // line for all of them at once. `options.name` is not used; tokens() names the one. Errors: as
+  // acquire().
+  [[nodiscard]] static Result<std::unique_ptr<Lease>> acquire_any(
+      LeaseOptions options, const std::vector<std::string>& names, std::stop_token stop = {});
 
   virtual ~Lease() = default;  // gives it up without waiting for the confirmation
 

@@ -46,6 +46,7 @@ constexpr std::array kEndingTheWait{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 struct RunOptions {
   LeaseOptions lease;
   std::vector<std::string> also;
+  std::vector<std::string> any;  // or one of these instead
   int signal = SIGTERM;
   bool verbose = false;
   std::vector<std::string> command;
@@ -69,8 +70,15 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
       app.add_option("--wait", wait, "seconds to wait for the lock; default: for ever");
   auto* try_flag = app.add_flag("--try", options.lease.try_once, "do not wait for a live holder");
   try_flag->excludes(wait_option);
-  app.add_option("--also", options.also, "another lock to hold, all or none; as often as you like")
-      ->allow_extra_args(false);
+  auto* also_option = app.add_option("--also", options.also,
+                                     "another lock to hold, all or none; as often as you like")
+                          ->allow_extra_args(false);
+  app.add_option("--any", options.any,
+                 "hold one only, of NAME and these, whichever is free first; needs -- before "
+                 "COMMAND")
+      ->excludes(also_option);
+  app.add_flag("--fifo", options.lease.fifo,
+               "hand the lock on strictly in the order of coming, for one more round trip");
   app.add_option("--signal", signal, "first signal of the stop, before KILL")
       ->capture_default_str();
   SharingOptions sharing;
@@ -88,6 +96,9 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
   }
   if (dashes != words.end()) {
     options.command.assign(dashes + 1, words.end());
+  } else if (!options.any.empty()) {
+    complain("run: with --any, -- must stand before COMMAND; see dex-lock run --help");
+    return static_cast<int>(ExitStatus::usage);
   }
   if (options.command.empty()) {
     complain("run: COMMAND is required; see dex-lock run --help");
@@ -129,6 +140,7 @@ int run_status_of(const Error& error) {
       return static_cast<int>(ExitStatus::usage);
     case Errc::held_by_other:
     case Errc::no_quorum:
+    case Errc::lease_lost:
       return static_cast<int>(ExitStatus::not_acquired);
     default:
       return static_cast<int>(ExitStatus::failed);
@@ -183,13 +195,21 @@ struct Acquired {
   std::optional<int> signal;  // ended the wait
 };
 
+std::vector<std::string> pool(const RunOptions& options) {
+  std::vector<std::string> names = options.any;
+  names.push_back(options.lease.name);
+  return names;
+}
+
 // Waits for the lock, and for signals meanwhile.
 Acquired acquire(const RunOptions& options, const Signals& signals) {
   Acquired acquired{.lease = fail(Errc::io, "cannot wait for the lock"), .signal = std::nullopt};
   const int done = ::eventfd(0, EFD_CLOEXEC);
   std::stop_source stop;
   std::thread waiting([&] {
-    acquired.lease = Lease::acquire_all(options.lease, options.also, stop.get_token());
+    acquired.lease = options.any.empty()
+                         ? Lease::acquire_all(options.lease, options.also, stop.get_token())
+                         : Lease::acquire_any(options.lease, pool(options), stop.get_token());
     constexpr std::uint64_t kOne = 1;
     static_cast<void>(::write(done, &kOne, sizeof kOne));
   });
@@ -406,7 +426,11 @@ int run_command(std::span<const std::string> words) {
     static_cast<void>((*acquired.lease)->release(kReleaseLimit));
     return die_of(*acquired.signal);
   }
-  return hold_and_run(options, **acquired.lease, signals);
+  Lease& lease = **acquired.lease;
+  if (!options.any.empty()) {
+    options.lease.name = lease.tokens().begin()->first;
+  }
+  return hold_and_run(options, lease, signals);
 }
 
 }  // namespace dexlock

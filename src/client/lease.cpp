@@ -122,7 +122,13 @@ class HeldLock final : public Lease {
                          .on_fatal = [this](const Error& error) { settle(std::unexpected(error)); },
                          .on_change = [this](std::size_t server) { on_change(server); },
                      });
-    cluster_->open();
+    if (options_.fifo && cluster_->has_files_store()) {
+      settle(fail(Errc::bad_config,
+                  "first come, first served needs lock servers that keep a queue: native ones or "
+                  "directories"));
+    } else {
+      cluster_->open();
+    }
     const auto guard = boost::asio::make_work_guard(loop_);
     loop_.run();
     driver_.reset();
@@ -141,6 +147,7 @@ class HeldLock final : public Lease {
                           .terms = {options_.timeout, options_.stop_timeout,
                                     claim_lease(options_.timeout), kDriftPpm},
                           .who = who_text(who_here(::getpid(), options_.command)),
+                          .sticky_promises = !options_.fifo,
                           .seen = context_.memory.seen(key_file_name(name_))},
         LockDriver::Handlers{.on_event = [this](const Event& event) { on_event(event); },
                              .save = {},
@@ -303,6 +310,8 @@ class HeldLock final : public Lease {
       settle_release(fail(Errc::held_by_other, last_reason_));
     } else if (options_.try_once || !closed.waits) {
       settle(fail(Errc::held_by_other, last_reason_));
+    } else if (options_.on_wait) {
+      options_.on_wait(last_reason_);
     }
   }
 

@@ -5,17 +5,15 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <thread>
 
+#include "client/named_lock.hpp"
 #include "client/quiet_thread.hpp"
 #include "lock/invariant.hpp"
-#include "lock/lock_name.hpp"
 
 namespace dexlock {
 namespace {
 
-using Clock = std::chrono::steady_clock;  // for waiting only; leases never depend on it
 using std::chrono::milliseconds;
 using Held = LeaseSet::Held;
 
@@ -79,10 +77,10 @@ class StopOnLoss {
 
 // The last one first: whoever waits for several waits in their order.
 Result<void> release_all(std::vector<Held>& held, milliseconds limit) {
-  const auto until = Clock::now() + limit;
+  const auto until = WaitClock::now() + limit;
   Result<void> all;
   for (auto one = held.rbegin(); one != held.rend(); ++one) {
-    const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
+    const auto left = std::chrono::duration_cast<milliseconds>(until - WaitClock::now());
     if (auto released = one->lease->release(std::max(left, milliseconds(0))); !released && all) {
       all = std::move(released);
     }
@@ -92,28 +90,6 @@ Result<void> release_all(std::vector<Held>& held, milliseconds limit) {
 
 bool all_held(const std::vector<Held>& held) {
   return std::ranges::all_of(held, [](const Held& one) { return one.lease->holds(); });
-}
-
-// The options for one of them, now.
-LeaseOptions options_for(const LeaseOptions& options, const std::string& name,
-                         Clock::time_point began) {
-  LeaseOptions one = options;
-  one.name = name;
-  if (options.wait) {
-    const auto left =
-        *options.wait - std::chrono::duration_cast<milliseconds>(Clock::now() - began);
-    one.wait = left;
-    if (left.count() <= 0) {
-      one.wait.reset();
-      one.try_once = true;
-    }
-  }
-  if (options.on_wait) {
-    one.on_wait = [told = options.on_wait, name](const std::string& why) {
-      told("lock " + name + ": " + why);
-    };
-  }
-  return one;
 }
 
 }  // namespace
@@ -158,18 +134,14 @@ Result<std::unique_ptr<Lease>> Lease::acquire_all(LeaseOptions options,
   if (also.empty()) {
     return acquire(std::move(options), std::move(stop));
   }
-  std::set<std::string> names(also.begin(), also.end());
-  names.insert(options.name);
-  if (names.size() != also.size() + 1) {
-    return fail(Errc::bad_argument, "a lock is named twice");
-  }
-  for (const std::string& name : names) {
-    if (const auto parsed = LockName::parse(name); !parsed) {
-      return std::unexpected(parsed.error());
-    }
+  std::vector<std::string> names = also;
+  names.push_back(options.name);
+  if (const auto fine = check_names(names); !fine) {
+    return std::unexpected(fine.error());
   }
   // All take them in one order, so nobody waits in a circle [Havender 1968].
-  const auto began = Clock::now();
+  std::ranges::sort(names);
+  const auto began = WaitClock::now();
   while (true) {
     std::vector<Held> held;
     std::optional<Error> failed;
@@ -177,7 +149,7 @@ Result<std::unique_ptr<Lease>> Lease::acquire_all(LeaseOptions options,
       StopOnLoss watch(held, stop);
       auto lease = acquire(options_for(options, name, began), watch.token());
       if (!lease) {
-        failed = Error{lease.error().code, "lock " + name + ": " + lease.error().text};
+        failed = named_error(name, lease.error());
         break;
       }
       held.push_back({name, std::move(*lease)});
@@ -187,11 +159,12 @@ Result<std::unique_ptr<Lease>> Lease::acquire_all(LeaseOptions options,
     }
     const bool lost = !all_held(held);
     static_cast<void>(release_all(held, kReleaseLimit));
-    const bool again = lost && !stop.stop_requested() && !options.try_once &&
-                       (!options.wait || Clock::now() - began < *options.wait);
-    if (!again) {
-      return std::unexpected(failed.value_or(
-          Error{Errc::lease_lost, "a lock was lost while the others were awaited"}));
+    if (failed && (!lost || stop.stop_requested())) {
+      return std::unexpected(*failed);
+    }
+    const bool in_time = !options.wait || WaitClock::now() - began < *options.wait;
+    if (stop.stop_requested() || options.try_once || !in_time) {
+      return fail(Errc::lease_lost, "a lock was lost while the others were awaited");
     }
   }
 }

@@ -37,6 +37,8 @@ struct SessionSetup {
   std::size_t holders_max = kHoldersMax;
   std::uint32_t drift_ppm = kDriftPpm;
   std::uint64_t seed = 0;  // for back-off and operation ids
+  // A promise for the next ballot saves a round trip, and with it the question who waits. Without:
+  // strictly first come, first served, as far as this session decides who is next.
   bool sticky_promises = true;
   bool fast_ballots = true;  // a lock that seems to be free is asked for in one round trip first
   // Waits in line with a ticket, and hands over to who is next. Requires servers whose every answer

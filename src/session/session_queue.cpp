@@ -264,8 +264,8 @@ bool Session::inherit(SessionOutput& output, Instant now) {
   token_ = mine->token;
   granted_at_ = newest->accepted;
   record_ = record;
-  sticky_ = static_cast<std::size_t>(promises) >= quorum ? std::optional(Sticky{next, record})
-                                                         : std::nullopt;
+  const bool promised = static_cast<std::size_t>(promises) >= quorum;
+  sticky_ = promised && setup_.sticky_promises ? std::optional(Sticky{next, record}) : std::nullopt;
   belief_.emplace(sent->second, mine->terms.claim);
   claimed_ = false;
   output.save = true;

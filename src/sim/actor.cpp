@@ -59,18 +59,19 @@ void Actor::start_process(ClientId client) {
     id = *kept_id_;
   }
   const bool half = around_.planted(Plant::majority_off_by_one);
-  setup_ = SessionSetup{.servers = around_.mix.servers - (half ? 1 : 0),
-                        .epoch = Epoch{1},
-                        .proposer = id,
-                        .claim = claim_,
-                        .terms = terms_,
-                        .who = name_,
-                        .seed = around_.random.next(),
-                        .sticky_promises = around_.mix.sticky_promises,
-                        .fast_ballots = around_.mix.fast_ballots,
-                        .queues = around_.mix.queues && waits_in_line(),
-                        .poll_max = around_.mix.poll_max,
-                        .attempt_limit = around_.mix.attempt_limit};
+  setup_ = SessionSetup{
+      .servers = around_.mix.servers - (half ? 1 : 0),
+      .epoch = Epoch{1},
+      .proposer = id,
+      .claim = claim_,
+      .terms = terms_,
+      .who = name_,
+      .seed = around_.random.next(),
+      .sticky_promises = around_.mix.sticky_promises || around_.planted(Plant::release_asks_nobody),
+      .fast_ballots = around_.mix.fast_ballots,
+      .queues = around_.mix.queues && waits_in_line(),
+      .poll_max = around_.mix.poll_max,
+      .attempt_limit = around_.mix.attempt_limit};
   session_ = std::make_unique<Session>(setup_);
   last_proposal_ = 0;
   known_grant_ = Ballot{};
@@ -363,10 +364,14 @@ bool Actor::send(const Send& send) {
 void Actor::judge_sent(const Request& request) {
   if (const auto* beat = std::get_if<Heartbeat>(&request)) {
     around_.evictions.on_beat_sent(beat->token, beat->beat, around_.now());
-  } else if (const auto* prepare = std::get_if<Prepare>(&request);
-             prepare != nullptr && prepare->intent == Intent::evict) {
-    around_.counts.add(Seen::evictions_sent);
-    around_.evictions.on_evict_sent(prepare->ballot, prepare->victim, evidence_since(*prepare));
+  } else if (const auto* accept = std::get_if<Accept>(&request)) {
+    around_.queue.on_proposed(accept->ballot, accept->value, around_.now());
+  } else if (const auto* prepare = std::get_if<Prepare>(&request)) {
+    around_.queue.on_prepared(prepare->ballot, around_.now());
+    if (prepare->intent == Intent::evict) {
+      around_.counts.add(Seen::evictions_sent);
+      around_.evictions.on_evict_sent(prepare->ballot, prepare->victim, evidence_since(*prepare));
+    }
   }
 }
 

@@ -125,6 +125,17 @@ void need_queue(Mix& mix) {
   mix.patience_max = seconds(100'000);
 }
 
+// Waiters that come at one moment draw the same number, and the ticket of the junior may be the
+// only one that a holder has heard of.
+void need_ties(Mix& mix) {
+  need_queue(mix);
+  calm_down(mix);
+  mix.sticky_promises = false;
+  mix.clients = 8;
+  mix.hold_max = mix.delay_max * 8;
+  mix.think_max = mix.delay_max * 16;
+}
+
 // Heirs that hear late of their lock, because they were paused, and then are heard of no more for
 // as long as an observation takes, because they are cut off.
 void need_late_heirs(Mix& mix) {
@@ -287,6 +298,9 @@ void prepare_for(Plant plant, Mix& mix) {
     case Plant::fast_votes_not_counted:
     case Plant::fast_in_spite_of_promise:
       need_fast_ballots(mix);
+      break;
+    case Plant::release_asks_nobody:
+      need_ties(mix);
       break;
     case Plant::none:
     case Plant::ack_counted_twice:

@@ -81,6 +81,8 @@ constexpr std::array kPlantedErrors{
     PlantedError{Plant::heirs_ballot_used, "heirs-ballot-used",
                  "who hands over proposes at the ballot that it left to its heir"},
     PlantedError{Plant::queue_jumped, "queue-jumped", "a grant goes to the junior of two waiters"},
+    PlantedError{Plant::release_asks_nobody, "release-asks-nobody",
+                 "where the order is strict, a kept promise is used, and nobody asked who waits"},
     PlantedError{Plant::group_activated_unseen, "group-activated-unseen",
                  "a group is activated where it is proposed, unseen on the others"},
     PlantedError{Plant::vote_while_proposed, "vote-while-proposed",

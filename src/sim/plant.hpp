@@ -63,6 +63,7 @@ enum class Plant : std::uint32_t {
   ticket_taken_for_grant,
   heirs_ballot_used,
   queue_jumped,
+  release_asks_nobody,
   // what is done wrong when a group is formed
   group_activated_unseen,
   vote_while_proposed,

@@ -6,6 +6,24 @@
 
 namespace dexlock::sim {
 
+void QueueJudge::on_prepared(const Ballot& ballot, Nanoseconds now) {
+  prepared_.try_emplace(ballot, now);
+}
+
+void QueueJudge::on_proposed(const Ballot& ballot, const Record& value, Nanoseconds now) {
+  const auto prepared = prepared_.find(ballot);
+  for (const Holder& holder : value.holders) {
+    decided_.try_emplace(GrantId{holder.token, holder.op},
+                         prepared == prepared_.end() ? now : prepared->second);
+  }
+}
+
+Nanoseconds QueueJudge::view_of(const Holder& holder, Nanoseconds now) const {
+  const auto decided = decided_.find(GrantId{holder.token, holder.op});
+  const Nanoseconds at = decided != decided_.end() ? decided->second : now;
+  return rules_.strict ? at : at - rules_.lag;
+}
+
 void QueueJudge::on_posted(std::size_t server, const Ticket& ticket, bool remove, Nanoseconds now) {
   const ClientId& client = ticket.claim.client;
   const auto [at, fresh] = waiters_.try_emplace(client);
@@ -23,7 +41,7 @@ void QueueJudge::on_posted(std::size_t server, const Ticket& ticket, bool remove
     return;
   }
   if (const auto ghost = ghosts_[client].find(server); ghost != ghosts_[client].end()) {
-    ghost->second.until = std::min(ghost->second.until, now + lag_);
+    ghost->second.until = std::min(ghost->second.until, now);
   }
   if (fresh || waiter.gone || waiter.ticket.number != ticket.number) {
     waiter = Waiter{.ticket = ticket, .servers = {}, .complete = {}, .gone = false};
@@ -49,8 +67,8 @@ void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
       continue;
     }
     newest_ = holder.token;
-    const Nanoseconds decided = decided_.at(GrantId{holder.token, holder.op});
     inherited_ += holder.ticket ? 1U : 0U;
+    const Nanoseconds view = view_of(holder, now);
     const auto winner = waiters_.find(holder.client);
     const bool had_it = holders_.contains(holder.client);  // inherited, and too late to count from
     for (const auto& [client, waiter] : waiters_) {
@@ -58,10 +76,10 @@ void QueueJudge::on_chosen(const Record& value, Nanoseconds now) {
       const bool before =
           (winner == waiters_.end() || senior(waiter.ticket, winner->second.ticket)) &&
           std::ranges::none_of(ghosts_[holder.client], [&](const auto& ghost) {
-            return now <= ghost.second.until && !senior(waiter.ticket, ghost.second.ticket);
+            return view <= ghost.second.until && !senior(waiter.ticket, ghost.second.ticket);
           });
-      if (asked_ && !had_it && !waiter.gone && client != holder.client && complete && before &&
-          decided - waiter.complete > lag_) {
+      if (rules_.asked && !had_it && !waiter.gone && client != holder.client && complete &&
+          before && waiter.complete < view) {
         findings_.add(now, "queue",
                       holder.client.text + " was granted token " +
                           std::to_string(holder.token.value) + " before " + client.text +

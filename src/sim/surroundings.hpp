@@ -53,9 +53,11 @@ struct Surroundings {
               findings),
         evictions(the_mix.servers, findings),
         linearizable(findings),
-        queue(the_mix.servers, decision_lag(the_mix),
-              the_mix.calm && the_mix.queues && the_mix.modes == ModeKind::exclusive &&
-                  the_mix.once_share == 0,
+        queue(the_mix.servers,
+              {.asked = the_mix.calm && the_mix.queues && the_mix.modes == ModeKind::exclusive &&
+                        the_mix.once_share == 0,
+               .strict = !the_mix.sticky_promises,
+               .lag = decision_lag(the_mix)},
               findings) {
     findings.hear_only(the_mix.only_judge);
   }

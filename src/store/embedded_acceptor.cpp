@@ -180,14 +180,15 @@ EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Re
         return change;
       }
     }
-    Record before =
-        accept != nullptr && on_transaction_ ? durable.value.value_or(Record{}) : Record{};
+    const bool told =
+        on_transaction_ && (accept != nullptr || std::holds_alternative<Fast>(asked.request));
+    Record before = told ? durable.value.value_or(Record{}) : Record{};
     const Step step = apply(durable, soft, boot, asked.request);
     if (step.durable_changed) {
       change.durable = durable_text(durable);
       ++transaction.changes;
-      if (accept != nullptr && on_transaction_) {
-        transaction.accepted.push_back({asked.name, std::move(before), accept->value});
+      if (told) {
+        transaction.accepted.push_back({asked.name, std::move(before), *durable.value});
       }
     }
     if (step.soft_changed) {

@@ -71,6 +71,40 @@ W
   get-lock --owner other a 60
 }
 
+last_token_of_a_is() {
+  dex-lock show-lock a | grep -q ", last token $1,"
+}
+
+later_than() {
+  [ "$(now_ms)" -gt "$1" ]
+}
+
+# Not only when the other one comes: the wait for that ends with the loss.
+@test "one that is lost while another one is awaited is taken again, with a new token" {
+  get-lock --owner somebody b 600
+  # shellcheck disable=SC2016
+  beside all dex-lock run --verbose --timeout 1 a --also b -- sh -c 'echo "$DEXLOCK_TOKENS"'
+  eventually grep -q 'waiting: lock b: held by' all.err
+  freeze_store "$PLACE/store"
+  lost_at=$(($(now_ms) + 1200))
+  eventually later_than "$lost_at"
+  thaw_store
+  eventually last_token_of_a_is 2
+  release-lock --owner somebody b
+  [ "$(status_of all)" -eq 0 ]
+  [ "$(<all.out)" = "a=2 b=2" ]
+}
+
+@test "one that is lost while another one is awaited is told, where no time is left to begin anew" {
+  get-lock --owner somebody b 600
+  beside all dex-lock run --verbose --timeout 1 --wait 6 a --also b -- touch ran
+  eventually grep -q 'waiting: lock b: held by' all.err
+  freeze_store "$PLACE/store"
+  [ "$(status_of all)" -eq 124 ]
+  grep -q 'a lock was lost while the others were awaited' all.err
+  [ ! -e ran ]
+}
+
 @test "the same name twice, and bad names, are wrong arguments" {
   for other in job 'bad name' ''; do
     run --separate-stderr dex-lock run job --also "$other" -- true

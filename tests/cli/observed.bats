@@ -46,9 +46,10 @@ has_health() {
   get-lock --owner me job 60
   get-lock --owner me other 60
   release-lock --owner me other
-  shows 'requests_total{verb="accept",outcome="accepted"}' 3
+  shows 'requests_total{verb="fast",outcome="accepted"}' 2
+  shows 'requests_total{verb="accept",outcome="accepted"}' 1
   run -1 get-lock --owner you job 60
-  shows 'requests_total{verb="prepare",outcome="held"}' 1
+  shows 'requests_total{verb="fast",outcome="held"}' 1
   shows 'records' 2
   shows 'locks_held' 1
   shows 'tickets' 0

@@ -6,6 +6,10 @@
 #   write_script NAME            stdin becomes $PLACE/NAME, a program run by /bin/sh: an owner of its own
 #   one_store                    configures the directory $PLACE/store as the only lock server, so that
 #                                other state directories are other hosts
+#   serve NAME ARGUMENT...       a lock server beside the test, once it listens; $PLACE/store-NAME
+#   listens_or_ended NAME        for a server that was started by beside()
+#   configured ENTRY...          the lock servers
+#   three_sockets                serves and configures three
 #   on_host NAME COMMAND...      runs COMMAND as on another host that has the same configuration
 #   beside NAME COMMAND...       starts COMMAND in a process group of its own; its streams are
 #                                $PLACE/NAME.out and .err, its pid is ${PID[NAME]}
@@ -48,9 +52,33 @@ write_script() {
 }
 
 one_store() {
+  configured "dir:$PLACE/store"
+}
+
+serve() {
+  local name=$1
+  shift
+  beside "$name" dex-lock serve --store "$PLACE/store-$name" "$@"
+  eventually listens_or_ended "$name"
+  runs "$name"
+}
+
+listens_or_ended() {
+  grep -q '^dex-lock: listening on' "$PLACE/$1.err" || ! runs "$1"
+}
+
+configured() {
   mkdir -p "$PLACE/conf"
-  echo "dir:$PLACE/store" >"$PLACE/conf/lock_servers"
+  echo "$*" >"$PLACE/conf/lock_servers"
   export DEXLOCK_CONF=$PLACE/conf
+}
+
+three_sockets() {
+  local name
+  for name in a b c; do
+    serve "$name" --listen "unix:$PLACE/$name.sock"
+  done
+  configured "unix:$PLACE/a.sock" "unix:$PLACE/b.sock" "unix:$PLACE/c.sock"
 }
 
 on_host() {

@@ -71,6 +71,40 @@ tickets() {
   [ "$(<order)" = b ]
 }
 
+# The waiter is stopped when its ticket stands, so only the release itself can hand the lock over; the
+# holder renews too rarely to have heard of it.
+@test "with --fifo a release hands over to who came after the last renewal, without it does not" {
+  local fifo
+  # shellcheck disable=SC2016
+  write_script stay <<<'touch in; while [ ! -e end ]; do sleep 0.02; done'
+  echo a >names
+  for fifo in --fifo ''; do
+    rm -f in end a.err
+    # shellcheck disable=SC2086
+    beside holder dex-lock run $fifo --timeout 600 job -- stay
+    eventually test -e in
+    in_line a
+    kill -STOP "${PID[a]}"
+    touch end
+    [ "$(status_of holder)" -eq 0 ]
+    run -0 show-lock --owner first job
+    if [ -n "$fifo" ]; then
+      [[ $output == *"    token 2, "*"pid ${PID[a]}"* ]]
+    else
+      [[ $output == *": free, last token "* ]]
+    fi
+    kill -CONT "${PID[a]}"
+    [ "$(status_of a)" -eq 0 ]
+  done
+}
+
+@test "--fifo is refused where the lock servers keep no queue" {
+  configured host.invalid
+  run --separate-stderr -125 dex-lock run --fifo job -- touch ran
+  [[ $stderr == *"keep a queue"* ]]
+  [ ! -e ran ]
+}
+
 @test "get-lock does not overtake those who wait" {
   get-lock --owner first job
   echo a >names

@@ -12,14 +12,6 @@ teardown() {
   place_teardown
 }
 
-three_sockets() {
-  local name
-  for name in a b c; do
-    serve "$name" --listen "unix:$PLACE/$name.sock"
-  done
-  configured "unix:$PLACE/a.sock" "unix:$PLACE/b.sock" "unix:$PLACE/c.sock"
-}
-
 @test "three servers on sockets are one lock: got, renewed, refused to others, released" {
   three_sockets
   run -0 init-lock --verbose

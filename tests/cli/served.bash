@@ -1,8 +1,5 @@
-# Native lock servers beside a test, and what their clients need.
+# What native lock servers on TCP, and their clients, need.
 #
-#   serve NAME ARGUMENT...     a lock server beside the test, once it listens; $PLACE/store-NAME
-#   listens_or_ended NAME      for a server that was started by beside()
-#   configured ENTRY...        the lock servers
 #   free_port                  prints a port of this machine
 #   authority NAME             $PLACE/NAME.pem and .key sign certificates
 #   certificate NAME CA [SUBJECT-ALTERNATIVE-NAME]
@@ -10,24 +7,6 @@
 #   shown NAME                 what clients show from now on
 #
 # Must be sourced by a bats file (bash), after place.bash.
-
-serve() {
-  local name=$1
-  shift
-  beside "$name" dex-lock serve --store "$PLACE/store-$name" "$@"
-  eventually listens_or_ended "$name"
-  runs "$name"
-}
-
-listens_or_ended() {
-  grep -q '^dex-lock: listening on' "$PLACE/$1.err" || ! runs "$1"
-}
-
-configured() {
-  mkdir -p "$PLACE/conf"
-  echo "$*" >"$PLACE/conf/lock_servers"
-  export DEXLOCK_CONF=$PLACE/conf
-}
 
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

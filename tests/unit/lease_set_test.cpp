@@ -2,47 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/eventfd.h>
+
+#include "told_lease.hpp"
 
 namespace dexlock {
 namespace {
 
 using std::chrono::milliseconds;
-
-// A lease that is lost when told.
-class ToldLease final : public Lease {
- public:
-  ToldLease(std::string name, std::uint64_t token, std::vector<std::string>& released)
-      : name_(std::move(name)),
-        token_(token),
-        released_(released),
-        loss_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-
-  void lose(const std::string& why) {
-    why_ = why;
-    constexpr std::uint64_t kOne = 1;
-    EXPECT_EQ(::write(loss_.get(), &kOne, sizeof kOne), 8);
-  }
-
-  std::uint64_t token() const override { return token_; }
-  std::map<std::string, std::uint64_t> tokens() const override { return {{name_, token_}}; }
-  std::chrono::nanoseconds elapsed() const override { return milliseconds(token_); }
-  bool holds() const override { return why_.empty(); }
-  std::string loss() const override { return why_; }
-  int loss_fd() const override { return loss_.get(); }
-  Result<void> release(milliseconds limit) override {
-    EXPECT_LE(limit, milliseconds(1000));
-    released_.push_back(name_);
-    return name_ == "b" ? fail(Errc::no_quorum, "b is not confirmed") : Result<void>();
-  }
-
- private:
-  std::string name_;
-  std::uint64_t token_;
-  std::vector<std::string>& released_;
-  UniqueFd loss_;
-  std::string why_;
-};
 
 struct LeaseSetTest : testing::Test {
   std::vector<std::string> released;
@@ -50,12 +16,17 @@ struct LeaseSetTest : testing::Test {
   LeaseSet set = make();
 
   LeaseSet make() {
+    const auto on_release = [this](const std::string& name, milliseconds limit) {
+      EXPECT_LE(limit, milliseconds(1000));
+      released.push_back(name);
+      return name == "b" ? fail(Errc::no_quorum, "b is not confirmed") : Result<void>();
+    };
     std::vector<LeaseSet::Held> held;
-    held.push_back({"a", std::make_unique<ToldLease>("a", 7, released)});
-    auto second = std::make_unique<ToldLease>("b", 9, released);
+    held.push_back({"a", std::make_unique<ToldLease>("a", 7, on_release)});
+    auto second = std::make_unique<ToldLease>("b", 9, on_release);
     b = second.get();
     held.push_back({"b", std::move(second)});
-    held.push_back({"c", std::make_unique<ToldLease>("c", 3, released)});
+    held.push_back({"c", std::make_unique<ToldLease>("c", 3, on_release)});
     return {std::move(held), "c"};
   }
   bool told_of_loss() {

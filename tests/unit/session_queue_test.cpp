@@ -15,10 +15,12 @@ constexpr Nanoseconds kClaim = seconds(5);  // of FakeCluster::terms()
 
 struct SessionQueueTest : testing::Test {
   FakeCluster cluster{3};
+  bool strict = false;  // those added from now on
 
   std::size_t add(const std::string& name) {
     const std::size_t client = cluster.add(name);
     cluster.client(client).setup.queues = true;
+    cluster.client(client).setup.sticky_promises = !strict;
     cluster.start(client);
     return client;
   }
@@ -95,6 +97,72 @@ TEST_F(SessionQueueTest, AnHeirReleasesInOneRoundTripToo) {
   EXPECT_EQ(cluster.count<Released>(b), 1U);
   cluster.run_for(milliseconds(700));
   EXPECT_TRUE(cluster.holds(c));
+}
+
+TEST_F(SessionQueueTest, AStrictReleaseAsksWhoWaits) {
+  strict = true;
+  const auto a = holder("a");
+  const auto b = waiter("b");
+  cluster.release(a);  // has heard of nobody
+  EXPECT_EQ(asked<Prepare>(), 3U);
+  cluster.deliver_all(FakeCluster::of(a));
+  cluster.run_for(milliseconds(700));
+  EXPECT_TRUE(cluster.holds(b));
+  EXPECT_TRUE(cluster.session(b).token() == FencingToken{2});
+}
+
+// Two that came at one moment have the same number, and the ticket of the junior arrived first: the
+// holder has heard of no other when it releases.
+struct TwoWithOneNumber : SessionQueueTest {
+  std::size_t b = 0;
+  std::size_t c = 0;
+
+  void release_before_them() {
+    const auto a = holder("a");
+    b = add("b");
+    cluster.acquire(b);
+    while (asked<Post>() == 0) {
+      ASSERT_TRUE(cluster.deliver_one(FakeCluster::of(b)));
+    }
+    const auto all_but_the_ticket = [this](const FakeCluster::Message& m) {
+      return m.client != b || !std::holds_alternative<Post>(m.request);
+    };
+    c = add("c");
+    cluster.acquire(c);
+    cluster.deliver_all(all_but_the_ticket);
+    cluster.renew(a);
+    cluster.deliver_all(all_but_the_ticket);
+    cluster.deliver_all(FakeCluster::any());
+    ASSERT_EQ(tickets(0).size(), 2U);
+    ASSERT_EQ(tickets(0)[0].number, tickets(0)[1].number);
+    cluster.release(a);
+    cluster.run_for(milliseconds(700));
+  }
+};
+
+TEST_F(TwoWithOneNumber, TheJuniorMayOvertakeByAKeptPromise) {
+  release_before_them();
+  EXPECT_TRUE(cluster.holds(c));
+}
+
+TEST_F(TwoWithOneNumber, NobodyOvertakesAtAStrictRelease) {
+  strict = true;
+  release_before_them();
+  EXPECT_TRUE(cluster.holds(b));
+}
+
+TEST_F(SessionQueueTest, AStrictHeirUsesNoPromiseThatWasLeftToIt) {
+  const auto a = holder("a");
+  strict = true;
+  const auto b = waiter("b");
+  cluster.renew(a);
+  cluster.deliver_all(FakeCluster::any());
+  cluster.release(a);
+  cluster.run_for(milliseconds(700));
+  ASSERT_TRUE(cluster.holds(b));
+  cluster.release(b);
+  EXPECT_EQ(asked<Accept>(), 0U);
+  EXPECT_EQ(asked<Prepare>(), 3U);
 }
 
 TEST_F(SessionQueueTest, WhoHandedOverKeepsNoPromise) {

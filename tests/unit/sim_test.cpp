@@ -100,7 +100,8 @@ INSTANTIATE_TEST_SUITE_P(Each, Planted,
                                          std::pair{"failed-write-acknowledged", "chain"},
                                          std::pair{"proposer-id-kept", "ballots"},
                                          std::pair{"torn-record-blank", "ballots"},
-                                         std::pair{"saved-after-sending", "releases"}));
+                                         std::pair{"saved-after-sending", "releases"},
+                                         std::pair{"release-asks-nobody", "queue"}));
 
 class PlantedInTheRegister : public testing::TestWithParam<const char*> {};
 
