@@ -163,7 +163,7 @@ END
   serve b --listen "unix:$PLACE/b.sock" --log requests
   configured "unix:$PLACE/b.sock"
   get-lock --owner me job 60
-  grep -q '^dex-lock: request verb=accept lock=job outcome=accepted connection=' b.err
+  grep -q '^dex-lock: request verb=fast lock=job outcome=accepted connection=' b.err
   beside c dex-lock serve --store "$PLACE/store-c" --listen "unix:$PLACE/c.sock" --log quiet
   configured "unix:$PLACE/c.sock"
   eventually get-lock --owner me job 60
