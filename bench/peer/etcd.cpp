@@ -21,6 +21,7 @@ constexpr std::size_t kPutsOfOneTxn = 100;  // etcd takes 128 operations at most
 std::shared_ptr<grpc::Channel> connect(const std::vector<std::string>& servers,
                                        std::size_t number) {
   constexpr int kBackoffMs = 20;
+  constexpr int kConnectMs = 5000;
   std::string target = "ipv4:";
   for (std::size_t i = 0; i < servers.size(); ++i) {
     target += (i == 0 ? "" : ",") + servers[(number + i) % servers.size()];
@@ -28,7 +29,7 @@ std::shared_ptr<grpc::Channel> connect(const std::vector<std::string>& servers,
   grpc::ChannelArguments options;
   options.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   options.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kBackoffMs);
-  options.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kBackoffMs);
+  options.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
   options.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kBackoffMs);
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), options);
 }

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::chrono::seconds kConnectLimit{30};
 constexpr std::chrono::milliseconds kCallAgain{2};
-constexpr int kCreatesOfOneCall = 200;
+constexpr std::size_t kCreatesOfOneCall = 200;
+constexpr std::size_t kLocksOfOneSession = 10'000;  // the end of a session must fit into a message
 constexpr std::size_t kPathBytesMax = 256;
 
 // Something that happens on the library's thread.
@@ -197,10 +198,14 @@ class ZookeeperLock final : public LockClient {
 };
 
 void hold(const std::vector<std::string>& servers, std::size_t locks) {
-  // They end with this session, so it is left open until the figures have been read.
-  static const Handle handle(servers, std::chrono::minutes(10));
+  // They end with their sessions, which are left open until the figures have been read.
+  static std::vector<std::unique_ptr<Handle>> sessions;
   for (std::size_t from = 0; from < locks; from += kCreatesOfOneCall) {
-    const std::size_t many = std::min<std::size_t>(kCreatesOfOneCall, locks - from);
+    if (from % kLocksOfOneSession == 0) {
+      sessions.push_back(std::make_unique<Handle>(servers, std::chrono::minutes(10)));
+    }
+    const Handle& handle = *sessions.back();
+    const std::size_t many = std::min(kCreatesOfOneCall, locks - from);
     std::vector<std::string> paths;
     std::vector<zoo_op_t> creates(many);
     std::vector<zoo_op_result_t> results(many);
