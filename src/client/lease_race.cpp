@@ -20,8 +20,6 @@ using std::chrono::milliseconds;
 
 // Servers that neither grant nor say why not for that long keep the next lock waiting no longer.
 constexpr milliseconds kHeadStart{1'000};
-constexpr milliseconds kReleaseLimit{5'000};
-
 class Race {
  public:
   Race(const LeaseOptions& options, const AcquireOne& acquire, const std::stop_token& stop)
@@ -70,7 +68,7 @@ class Race {
     }
     over_.request_stop();
     if (!is_first(*lease)) {
-      static_cast<void>((*lease)->release(kReleaseLimit));
+      static_cast<void>((*lease)->release(kGiveBackLimit));
     }
   }
 

@@ -17,8 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 using Held = LeaseSet::Held;
 
-constexpr milliseconds kReleaseLimit{5'000};
-
 // Becomes readable when one of `held` is lost, or `other` is readable.
 UniqueFd any_loss(const std::vector<Held>& held, int other = -1) {
   UniqueFd set(::epoll_create1(EPOLL_CLOEXEC));
@@ -158,7 +156,7 @@ Result<std::unique_ptr<Lease>> Lease::acquire_all(LeaseOptions options,
       return std::make_unique<LeaseSet>(std::move(held), options.name);
     }
     const bool lost = !all_held(held);
-    static_cast<void>(release_all(held, kReleaseLimit));
+    static_cast<void>(release_all(held, kGiveBackLimit));
     if (failed && (!lost || stop.stop_requested())) {
       return std::unexpected(*failed);
     }

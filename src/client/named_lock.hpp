@@ -15,6 +15,9 @@ namespace dexlock {
 // For waiting only; leases never depend on it.
 using WaitClock = std::chrono::steady_clock;
 
+// For one that is given back because another one was not to be had, or was.
+inline constexpr std::chrono::milliseconds kGiveBackLimit{5'000};
+
 // bad_argument: one is no name, or there twice.
 [[nodiscard]] Result<void> check_names(std::vector<std::string> names);
 

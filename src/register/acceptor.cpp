@@ -91,6 +91,12 @@ bool waited_for(const Soft& soft, const Ticket& asker) {
   });
 }
 
+// The asker has had the lock since it asked, and has given it up: the message comes too late.
+bool comes_late(const Record& base, Epoch epoch, const Ticket& asker) {
+  return base.last && base.last->client == asker.claim.client &&
+         base.last->token > make_token(epoch, asker.number);
+}
+
 Step on(Durable& durable, Soft& soft, const BootId&, const Fast& fast) {
   const Record base = value_of(durable);
   const Claim& claim = fast.asker.claim;
@@ -103,7 +109,8 @@ Step on(Durable& durable, Soft& soft, const BootId&, const Fast& fast) {
   }
   const bool open = durable.open && !durable.copied && durable.accepted.fast == 0 &&
                     durable.promised == durable.accepted && base.is_free();
-  if (!open || durable.accepted.round >= kRoundMax || waited_for(soft, fast.asker)) {
+  if (!open || durable.accepted.round >= kRoundMax || waited_for(soft, fast.asker) ||
+      comes_late(base, Epoch{durable.promised.epoch}, fast.asker)) {
     return Step{.verdict = Verdict::low};
   }
   Change change = acquire(base, AcquireSpec{.claim = claim,

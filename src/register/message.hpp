@@ -46,7 +46,7 @@ struct Accept {
 // which this server accepted that [Lamport, Fast Paxos; protocol: the fast ballot]. Each server
 // computes the value, so whoever asks need not know what it builds on.
 struct Fast {
-  Ticket asker;  // who, and for what; its number and refresh say nothing
+  Ticket asker;  // who, and for what; its number: how many grants there were by the one it had last
   OpId op;
 };
 

@@ -1,8 +1,8 @@
 #include "register/proposer.hpp"
 
 #include <algorithm>
-#include <map>
 #include <utility>
+#include <vector>
 
 #include "lock/invariant.hpp"
 #include "lock/quorum.hpp"
@@ -117,34 +117,35 @@ bool Proposer::waits_for_fast_quorum() const {
   return phase_ == Phase::fast && answers() >= majority(servers_);
 }
 
-// Chosen once a fast quorum has voted for this value at one ballot.
+// Chosen once a fast quorum has voted for one value at one ballot.
 ProposerOutput Proposer::on_fast_phase() {
+  std::vector<const State*> votes;
   std::size_t unheard = 0;
   std::size_t failed = 0;
-  std::map<Ballot, std::size_t> votes;
-  const State* mine = nullptr;
   for (const auto& reply : replies_) {
     unheard += reply ? 0U : 1U;
     failed += reply && answer_of(reply) == nullptr ? 1U : 0U;
     if (is_fast_vote(reply, *operation_.fast)) {
-      const State& state = answer_of(reply)->state;
-      if (++votes[state.accepted] >= fast_quorum(servers_)) {
-        mine = &state;
-      }
+      votes.push_back(&answer_of(reply)->state);
     }
   }
-  if (mine == nullptr) {
-    const bool possible = std::ranges::any_of(
-        votes, [&](const auto& vote) { return vote.second + unheard >= fast_quorum(servers_); });
+  const auto equal_to = [&](const State* vote) {
+    return static_cast<std::size_t>(std::ranges::count_if(votes, [&](const State* other) {
+      return other->accepted == vote->accepted && other->value == vote->value;
+    }));
+  };
+  const auto most = std::ranges::max_element(votes, {}, equal_to);
+  const std::size_t count = most == votes.end() ? 0 : equal_to(*most);
+  if (count < fast_quorum(servers_)) {
     const bool heard = answers() >= majority(servers_) || servers_ - failed < majority(servers_);
-    return possible || unheard >= fast_quorum(servers_) || !heard ? ProposerOutput{}
-                                                                  : settle_fast();
+    return count + unheard >= fast_quorum(servers_) || !heard ? ProposerOutput{} : settle_fast();
   }
+  const Ballot& ballot = (*most)->accepted;
   Chosen chosen{
-      .ballot = mine->accepted, .value = record_of(*mine), .sent = sent_, .sticky = std::nullopt};
-  const Ballot next{mine->accepted.epoch, mine->accepted.round + 1, me_, 0};
-  const auto promises = std::ranges::count_if(replies_, [&](const auto& reply) {
-    return is_fast_vote(reply, *operation_.fast) && answer_of(reply)->state.promised == next;
+      .ballot = ballot, .value = record_of(**most), .sent = sent_, .sticky = std::nullopt};
+  const Ballot next{ballot.epoch, ballot.round + 1, me_, 0};
+  const auto promises = std::ranges::count_if(votes, [&](const State* vote) {
+    return vote->accepted == ballot && vote->value == (*most)->value && vote->promised == next;
   });
   if (operation_.want_sticky && static_cast<std::size_t>(promises) >= majority(servers_)) {
     chosen.sticky = Sticky{next, chosen.value};

@@ -200,6 +200,8 @@ class Session {
   void hasten(Instant now);
   void on_look_reply(SessionOutput& output, std::size_t server, bool answered, Instant now);
   [[nodiscard]] const State* newest_state() const;
+  [[nodiscard]] bool is_undecided() const;
+  [[nodiscard]] std::size_t votes_for(const State& one) const;
   [[nodiscard]] bool is_likelier(const State& a, const State& b) const;
   [[nodiscard]] std::optional<EvictionBasis> evictable(const Record& record, Instant now) const;
   [[nodiscard]] std::optional<EvictionBasis> dead_holder(const Record& record, Instant now) const;
@@ -252,6 +254,7 @@ class Session {
   Instant asked_;                   // when it began
   std::optional<Instant> op_sent_;  // before the first value that grants it left
   bool try_fast_ = false;
+  std::uint32_t last_grant_ = 0;  // how many grants there were by the last of this session's
   std::optional<Nanoseconds> fast_until_;  // on the boot clock: then a classic ballot follows
   bool insist_ = false;        // what would be disturbed has ended on the server that knows best
   bool maybe_listed_ = false;  // a value that lists this client may be chosen, now or later

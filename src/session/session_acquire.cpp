@@ -12,6 +12,9 @@ namespace {
 
 constexpr Nanoseconds kShortestPoll = std::chrono::milliseconds(1);
 
+// So often in a row a session tries to decide a fast ballot without a winner.
+constexpr std::uint32_t kUndecidedMax = 6;
+
 }  // namespace
 
 SessionOutput Session::acquire(Patience patience, Instant now, bool all_up) {
@@ -69,6 +72,7 @@ void Session::start_acquire(SessionOutput& output, Instant now) {
   if (std::exchange(try_fast_, false) && operation.intent == Intent::acquire &&
       (newest == nullptr || newest->open)) {
     operation.fast = Fast{.asker = asker(), .op = op_};
+    operation.fast->asker.number = last_grant_;
   }
   start(output, Errand::acquire, std::move(operation), std::move(sticky), now);
 }
@@ -103,6 +107,7 @@ void Session::on_grant(SessionOutput& output, const Chosen& chosen, Instant now)
   INVARIANT(op_sent_.has_value());
   goal_ = Goal::nothing;
   token_ = mine->token;
+  last_grant_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(chosen.value.count, kRoundMax));
   granted_at_ = chosen.ballot;
   record_ = chosen.value;
   sticky_ = chosen.sticky;
@@ -179,7 +184,26 @@ void Session::on_busy(SessionOutput& output, const Record& record, Instant now) 
     start_evict(output, *basis, now);
     return;
   }
+  // Rivals on a fast ballot may each have given way to another one: that somebody holds the lock is
+  // only known once one of them has been chosen.
+  if (is_undecided() && conflicts_ < kUndecidedMax) {
+    insist_ = true;
+    back_off(now);
+    return;
+  }
   report_busy(output, record, now);
+}
+
+bool Session::is_undecided() const {
+  const State* newest = newest_state();
+  return newest != nullptr && newest->accepted.fast != 0 &&
+         votes_for(*newest) < fast_quorum(setup_.servers);
+}
+
+std::size_t Session::votes_for(const State& one) const {
+  return static_cast<std::size_t>(std::ranges::count_if(states_, [&](const auto& state) {
+    return state && state->accepted == one.accepted && state->value == one.value;
+  }));
 }
 
 void Session::report_busy(SessionOutput& output, const Record& record, Instant now) {
@@ -279,13 +303,8 @@ const State* Session::newest_state() const {
 
 // Of two values of one fast ballot, the one that choose() would rather build on.
 bool Session::is_likelier(const State& a, const State& b) const {
-  const auto votes = [&](const State& one) {
-    return std::ranges::count_if(states_, [&](const auto& state) {
-      return state && state->accepted == one.accepted && state->value == one.value;
-    });
-  };
-  const auto for_a = votes(a);
-  const auto for_b = votes(b);
+  const std::size_t for_a = votes_for(a);
+  const std::size_t for_b = votes_for(b);
   return for_a > for_b || (for_a == for_b && record_of(a).op < record_of(b).op);
 }
 

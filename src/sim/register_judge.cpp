@@ -56,8 +56,8 @@ RegisterJudge::Vote* RegisterJudge::vote_for(const Ballot& ballot, const Record&
     return nullptr;
   }
   check_size(value, now);
-  const auto above = chosen_.upper_bound(ballot);
-  if (above != chosen_.begin() && std::prev(above)->first != ballot) {
+  const auto above = chosen_.lower_bound(ballot);
+  if (above != chosen_.begin()) {
     const auto below = std::prev(above);
     check_descent(below->first, *below->second, ballot, value, now);
   }
@@ -69,6 +69,15 @@ bool RegisterJudge::on_vote(std::size_t server, const Ballot& ballot, const Reco
                             Nanoseconds now) {
   Vote* vote = vote_for(ballot, value, now);
   if (vote == nullptr) {
+    return false;
+  }
+  const bool changed = std::ranges::any_of(votes_[ballot], [&](const Vote& other) {
+    return &other != vote && (other.servers & (1U << server)) != 0;
+  });
+  if (changed) {
+    findings_.add(
+        now, "ballots",
+        "server " + std::to_string(server) + " changed its vote at ballot " + ballot_text(ballot));
     return false;
   }
   vote->servers |= 1U << server;

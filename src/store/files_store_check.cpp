@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFormat = "dex-lock files 1\n";
+constexpr std::string_view kFilesFormat = "dex-lock files 1\n";
 constexpr std::size_t kContentBytesMax = 64 * 1024;
 
 // Temporary names begin with the number of the process that made them.
@@ -82,8 +82,8 @@ std::optional<std::string> damage(const fs::path& lock) {
 }  // namespace
 
 bool is_files_store(const fs::path& path) {
-  const auto format = read_small(path / "format", kFormat.size() + 1);
-  return format && *format == kFormat;
+  const auto format = read_small(path / "format", kFilesFormat.size() + 1);
+  return format && *format == kFilesFormat;
 }
 
 Result<std::string> check_files_store(const fs::path& path) {

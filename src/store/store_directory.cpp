@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFormat = "dex-lock lmdb 1";
+constexpr std::string_view kLmdbFormat = "dex-lock lmdb 1";
 constexpr std::string_view kNewMark = ".new-";
 constexpr std::size_t kIdBytes = 12;
 constexpr std::size_t kIdDigits = 2 * kIdBytes;
@@ -68,7 +68,7 @@ Result<void> fill(const fs::path& place) {
       steps, [&] { return sync_directory(place / "records"); },
       [&] { return write_synced(place / "turn", ""); },
       [&] { return write_synced(place / "incarnation", incarnation + '\n'); },
-      [&] { return write_synced(place / "format", std::string(kFormat) + '\n'); },
+      [&] { return write_synced(place / "format", std::string(kLmdbFormat) + '\n'); },
       [&] { return sync_directory(place); });
 }
 
@@ -193,11 +193,11 @@ Result<void> StoreDirectory::read() {
     return refuse(Errc::bad_config, path_,
                   "is not empty and holds no store; name another directory");
   }
-  if (line_of(*format) != kFormat) {
+  if (line_of(*format) != kLmdbFormat) {
     return refuse(Errc::bad_config, path_,
                   fmt::format("is a store of the format \"{}\", this program needs \"{}\"; use the "
                               "program that fits, or name another directory",
-                              line_of(*format), kFormat));
+                              line_of(*format), kLmdbFormat));
   }
   incarnation_ = line_of(read_small(path_ / "incarnation", kSmallFileBytesMax).value_or(""));
   if (!is_store_id(incarnation_)) {

@@ -435,6 +435,16 @@ TEST_F(FastVote, IsRefusedToWhoeverComesBeforeThoseInLine) {
   EXPECT_EQ(ask(fast("w", "w1")), Verdict::accepted);
 }
 
+TEST_F(FastVote, IsRefusedToAMessageThatComesAfterTheRelease) {
+  Record released{.count = 5, .op = {"r"}};
+  released.last = Departed{.token = {5}, .client = {"a"}};
+  ask(Accept{ballot(7), released, {}, true});
+  EXPECT_EQ(ask(fast("a", "a1")), Verdict::low);
+  Fast later = fast("a", "a2");
+  later.asker.number = 5;
+  EXPECT_EQ(ask(later), Verdict::accepted);
+}
+
 TEST_F(FastVote, IsNeverReplacedByAnAcceptAtItsBallot) {
   ask(fast("a", "a1"));
   const Durable before = durable;

@@ -25,6 +25,12 @@ struct SessionFastTest : testing::Test {
       cluster.deliver(0);
     }
   }
+  [[nodiscard]] OpId op_of(std::size_t client) const {
+    const auto at = std::ranges::find_if(cluster.wire, [&](const auto& m) {
+      return m.client == client && std::holds_alternative<Fast>(m.request);
+    });
+    return std::get<Fast>(at->request).op;
+  }
   std::size_t asks(const std::string& name) {
     const std::size_t client = cluster.add(name);
     cluster.acquire(client);
@@ -133,6 +139,39 @@ TEST_F(SessionFastTest, WhoeverWaitsInLineComesFirst) {
   cluster.run_for(seconds(2));
   EXPECT_TRUE(cluster.holds(w));
   EXPECT_FALSE(cluster.holds(b));
+}
+
+// A gives way to B for the tie on the servers it hears first, B to A for the other two.
+TEST_F(SessionFastTest, TwoWhoGiveWayToEachOtherDoNotBothGoWithoutIt) {
+  const auto once = [&](const std::string& name) {
+    const auto client = cluster.add(name);
+    cluster.acquire(client, Patience::once);
+    return client;
+  };
+  const auto a = once("a");
+  const auto b = once("b");
+  const auto asks_of = [&](std::size_t client, std::size_t server) {
+    ASSERT_TRUE(cluster.deliver_one(
+        [&](const auto& m) { return m.client == client && m.server == server && !m.reply; }));
+  };
+  const bool b_is_smaller = op_of(b) < op_of(a);
+  const auto [most, fewer] = b_is_smaller ? std::pair(a, b) : std::pair(b, a);
+  for (const std::size_t server : {0U, 2U}) {
+    asks_of(most, server);
+    asks_of(fewer, server);
+  }
+  asks_of(fewer, 1);
+  asks_of(most, 1);
+  const auto answers = [&](std::size_t client, std::size_t server) {
+    ASSERT_TRUE(cluster.deliver_one(
+        [&](const auto& m) { return m.client == client && m.server == server && m.reply; }));
+  };
+  answers(most, 0);
+  answers(most, 1);  // a tie: the smaller operation
+  answers(fewer, 0);
+  answers(fewer, 2);  // two votes for the other one
+  cluster.run_for(seconds(2));
+  EXPECT_NE(cluster.holds(a), cluster.holds(b));
 }
 
 // Each of three asks another server first: one vote each.
