@@ -41,7 +41,7 @@ Cluster::Cluster(boost::asio::io_context& loop, ClusterOptions options, Handlers
       handlers_(std::move(handlers)),
       assembly_(shown_names(options_.config), options_.remembered_group, group_digest),
       seats_(options_.config.servers.size()),
-      timer_(loop) {
+      timer_(loop, Clock::time_point::max()) {
   for (std::size_t server = 0; server < seats_.size(); ++server) {
     seats_[server].shown = options_.config.servers[server].shown;
     make_link(server);
@@ -326,13 +326,16 @@ void Cluster::arm() {
     if (!seat.connected) {
       soonest = std::min(soonest, seat.opening ? seat.greet_by : seat.open_again);
     }
-    for (const Pending& pending : seat.pending) {
-      soonest = std::min(soonest, pending.expires);
+    if (!seat.pending.empty()) {
+      soonest = std::min(soonest, seat.pending.front().expires);
     }
   }
   if (soonest == Clock::time_point::max()) {
-    timer_.cancel();
+    timer_.expires_at(soonest);
     return;
+  }
+  if (timer_.expiry() <= soonest) {
+    return;  // it is looked again then
   }
   timer_.expires_at(soonest);
   timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
@@ -343,6 +346,7 @@ void Cluster::arm() {
 }
 
 void Cluster::on_timer() {
+  timer_.expires_at(Clock::time_point::max());
   const auto now = Clock::now();
   for (std::size_t server = 0; server < seats_.size(); ++server) {
     Seat& seat = seats_[server];

@@ -168,7 +168,7 @@ class Server final : public LockServer {
                hand_over();
              },
          .on_line = [this, id](std::string_view line) { on_line(id, line); },
-         .on_pause = [this] { hand_over(); },
+         .on_pause = [this] { hand_over_soon(); },
          .on_sent = [this, id] { let_read(id); },
          .on_end = [this, id](const std::optional<Error>& why) { on_end(id, why); }});
   }
@@ -236,6 +236,18 @@ class Server final : public LockServer {
       return fmt::format("the certificate of {} does not permit all locks", connection.client);
     }
     return {};
+  }
+
+  // With what the other connections have sent meanwhile: the fewer commits.
+  void hand_over_soon() {
+    if (!collected_.empty() && !std::exchange(handing_over_, true)) {
+      asio::post(loop_, [this, alive = alive_] {
+        if (*alive) {
+          handing_over_ = false;
+          hand_over();
+        }
+      });
+    }
   }
 
   void hand_over() {
@@ -328,6 +340,7 @@ class Server final : public LockServer {
   std::vector<ConnectionId> ending_;  // once they have heard why
   ConnectionId last_id_ = 0;
   std::vector<Job> collected_;  // since the store's thread was given something
+  bool handing_over_ = false;
   std::function<void()> stopped_;
   asio::steady_timer stopping_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // touched on the loop only

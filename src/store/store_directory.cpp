@@ -25,6 +25,7 @@ constexpr std::string_view kNewMark = ".new-";
 constexpr std::size_t kIdBytes = 12;
 constexpr std::size_t kIdDigits = 2 * kIdBytes;
 constexpr std::size_t kSmallFileBytesMax = 256;
+constexpr std::size_t kIdLineBytes = kIdDigits + 1;
 // Creating a store takes milliseconds; nobody is at it any more after this.
 constexpr std::chrono::hours kLeftoverAge{1};
 
@@ -199,9 +200,12 @@ Result<void> StoreDirectory::read() {
                               "program that fits, or name another directory",
                               line_of(*format), kLmdbFormat));
   }
-  incarnation_ = line_of(read_small(path_ / "incarnation", kSmallFileBytesMax).value_or(""));
-  if (!is_store_id(incarnation_)) {
-    return refuse(Errc::store_damaged, path_ / "incarnation",
+  incarnation_fd_ = open_small(incarnation_file_);
+  const auto identity = identity_of(incarnation_fd_.get());
+  incarnation_identity_ = identity.value_or(FileIdentity{});
+  incarnation_ = line_of(read_small(incarnation_fd_.get(), kIdLineBytes).value_or(""));
+  if (!identity || !is_store_id(incarnation_)) {
+    return refuse(Errc::store_damaged, incarnation_file_,
                   "is missing or holds no id; remove the whole directory and replace this lock "
                   "server");
   }
@@ -232,7 +236,11 @@ Result<void> StoreDirectory::still_there() const {
   if (auto same = still_there(path_, identity_); !same) {
     return same;
   }
-  const auto incarnation = read_small(path_ / "incarnation", kSmallFileBytesMax);
+  // What is open is read again without opening it, as long as the name leads to it.
+  const auto now = identity_of(incarnation_file_);
+  const auto incarnation = now == incarnation_identity_
+                               ? read_small(incarnation_fd_.get(), kIdLineBytes)
+                               : read_small(incarnation_file_, kIdLineBytes);
   if (!incarnation || line_of(*incarnation) != incarnation_) {
     return refuse(Errc::store_gone, path_,
                   "holds another store than the one that was opened; start the program again");

@@ -47,7 +47,10 @@ class StoreDirectory {
 
  private:
   StoreDirectory(std::filesystem::path path, UniqueFd fd, FileIdentity identity)
-      : path_(std::move(path)), fd_(std::move(fd)), identity_(identity) {}
+      : path_(std::move(path)),
+        fd_(std::move(fd)),
+        identity_(identity),
+        incarnation_file_(path_ / "incarnation") {}
 
   static Result<StoreDirectory> open_existing(const std::filesystem::path& path);
   Result<void> read();
@@ -56,6 +59,9 @@ class StoreDirectory {
   UniqueFd fd_;                 // keeps the inode number from being used for another directory
   FileIdentity identity_;
   std::string incarnation_;
+  std::filesystem::path incarnation_file_;
+  UniqueFd incarnation_fd_;  // as fd_
+  FileIdentity incarnation_identity_;
 };
 
 // In the records: the incarnation, so that records of another store are not taken for this one's.

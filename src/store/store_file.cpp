@@ -69,17 +69,25 @@ Error os_error(const std::filesystem::path& path, std::string_view action, int e
       fmt::format("{}: {}: {}{}", path.native(), action, std::strerror(error), advice_for(error))};
 }
 
+UniqueFd open_small(const std::filesystem::path& path) {
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+}
+
 std::expected<std::string, int> read_small(const std::filesystem::path& path,
                                            std::size_t bytes_max) {
-  // Never waits for a writer if it is a pipe.
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  const UniqueFd fd = open_small(path);
   if (fd.get() < 0) {
     return std::unexpected(errno);
   }
+  return read_small(fd.get(), bytes_max);
+}
+
+std::expected<std::string, int> read_small(int fd, std::size_t bytes_max) {
   std::string text(bytes_max, '\0');
   std::size_t length = 0;
   while (length < bytes_max) {
-    const ssize_t got = ::read(fd.get(), text.data() + length, bytes_max - length);
+    const ssize_t got =
+        ::pread(fd, text.data() + length, bytes_max - length, static_cast<off_t>(length));
     if (got < 0 && errno != EINTR) {
       return std::unexpected(errno);
     }

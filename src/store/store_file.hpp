@@ -36,9 +36,12 @@ struct FileIdentity {
 // "PATH: ACTION: reason; advice" with the code that fits the errno.
 [[nodiscard]] Error os_error(const std::filesystem::path& path, std::string_view action, int error);
 
+// To read; -1 inside and errno otherwise. Never waits for a writer if it is a pipe.
+[[nodiscard]] UniqueFd open_small(const std::filesystem::path& path);
 // The text of a small file, or its first `bytes_max` bytes. The error value is the errno.
 [[nodiscard]] std::expected<std::string, int> read_small(const std::filesystem::path& path,
                                                          std::size_t bytes_max);
+[[nodiscard]] std::expected<std::string, int> read_small(int fd, std::size_t bytes_max);
 // A new file with this text, synced; the directory is left to the caller.
 [[nodiscard]] Result<void> write_synced(const std::filesystem::path& path, std::string_view text);
 // Makes the names in this directory durable.

@@ -105,7 +105,12 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
       return;
     }
     queued_ += bytes;
-    send();
+    if (open_ && sending_.empty() && !std::exchange(flushing_, true)) {
+      asio::post(io_, [self = shared_from_this()] {
+        self->flushing_ = false;
+        self->send();
+      });
+    }
   }
 
   [[nodiscard]] std::size_t unsent() const { return queued_.size() + sending_.size(); }
@@ -136,7 +141,6 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void stop() {
-    ended_ = true;
     handlers_.reset();
     close();
   }
@@ -178,6 +182,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
 
   void start(Plain socket, asio::ssl::stream_base::handshake_type side) {
     error_code ignored;
+    socket.non_blocking(true, ignored);
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);  // refused by a unix socket
     end_when_peer_vanishes(socket);
     if (!tls_) {
@@ -310,6 +315,14 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
     if (ended_ || !open_ || !sending_.empty() || queued_.empty()) {
       return;
     }
+    if (auto* plain = std::get_if<Plain>(&*stream_)) {
+      error_code left_to_the_rest;
+      queued_.erase(0, plain->write_some(asio::buffer(queued_), left_to_the_rest));
+      if (queued_.empty()) {
+        tell_sent();
+        return;
+      }
+    }
     sending_.swap(queued_);
     with_stream([&](auto& stream) {
       asio::async_write(
@@ -332,7 +345,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void tell_sent() {
-    if (const auto handlers = handlers_; handlers->on_sent) {
+    if (const auto handlers = handlers_; handlers && handlers->on_sent) {
       handlers->on_sent();
     }
   }
@@ -342,17 +355,20 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void end(const std::optional<Error>& why) {
-    if (std::exchange(ended_, true)) {
+    if (ended_) {
       return;
     }
-    close();
     const auto handlers = std::exchange(handlers_, nullptr);
+    close();
     if (handlers->on_end) {
       handlers->on_end(why ? std::optional(Error{why->code, shown_ + ": " + why->text}) : why);
     }
   }
 
+  // What was written leaves first, as far as the peer takes it at once.
   void close() {
+    send();
+    ended_ = true;
     error_code ignored;
     resolver_.cancel();
     handshake_limit_.cancel();
@@ -375,6 +391,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   bool ended_ = false;
   bool held_ = false;
   bool reading_ = false;
+  bool flushing_ = false;
   std::array<char, kSocketReadChunk> chunk_{};
   std::string buffer_;
   std::string queued_;

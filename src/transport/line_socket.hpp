@@ -64,7 +64,8 @@ class LineSocket {
   LineSocket& operator=(const LineSocket&) = delete;
   ~LineSocket();  // as stop()
 
-  // Queues bytes, in order. More than kSocketQueueMax unsent bytes end the connection.
+  // Queues bytes, in order; all of one turn of the loop leave together, at its end. More than
+  // kSocketQueueMax unsent bytes end the connection.
   void write(std::string_view bytes);
   [[nodiscard]] std::size_t unsent() const;
 

@@ -72,6 +72,18 @@ TEST_F(EmbeddedStoreTest, SaysThatAPartWasReplaced) {
   }
 }
 
+TEST_F(EmbeddedStoreTest, SaysThatItsIncarnationWasWrittenOver) {
+  const Store store = open_store(path());
+  ASSERT_TRUE(store);
+  const auto say = [&](const std::string& incarnation) {
+    std::fstream(path() / "incarnation", std::ios::in | std::ios::out) << incarnation;
+  };
+  say(std::string(24, 'a'));
+  expect_gone(*store);
+  say(store->incarnation());
+  EXPECT_TRUE(write(*store, "k", {.durable = "1", .soft = {}}));
+}
+
 TEST_F(EmbeddedStoreTest, MakesANewVolatileTableWhenItIsGone) {
   const Store store = open_store(path());
   ASSERT_TRUE(store);
