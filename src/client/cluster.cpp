@@ -92,7 +92,7 @@ void Cluster::open() {
 Cluster::ServerView Cluster::view(std::size_t server) const {
   const Seat& seat = seats_.at(server);
   return {seat.shown, seat.greeting, seat.connected ? seat.denied : seat.down,
-          assembly_.votes(server)};
+          assembly_.votes(server), seat.connected ? seat.fault : ""};
 }
 
 bool Cluster::has_files_store() const {
@@ -134,6 +134,7 @@ void Cluster::on_greeting(std::size_t server, const LinkGreeting& greeting) {
   seat.greeting = greeting;
   seat.down.reset();
   seat.denied.reset();
+  seat.fault.clear();
   take_steps(assembly_.on_identity(server, greeting.identity));
 }
 
@@ -285,6 +286,7 @@ void Cluster::on_reply(std::size_t server, std::uint64_t id, Reply reply) {
     return;  // its deadline has passed: told as unknown already
   }
   const Link::ReplyHandler handler = std::move(at->handler);
+  const bool is_change = !std::holds_alternative<Read>(at->request);
   seat.pending.erase(at);
   const auto* answer = std::get_if<Answer>(&reply);
   if (answer != nullptr && answer->state.promised.epoch != group()->epoch.value) {
@@ -295,6 +297,9 @@ void Cluster::on_reply(std::size_t server, std::uint64_t id, Reply reply) {
     if (fault->kind == FaultKind::denied) {
       seat.denied = Error{Errc::not_permitted, fault->text};
     }
+    seat.fault = fault->text;
+  } else if (is_change) {
+    seat.fault.clear();
   }
   handler(reply);
 }

@@ -46,6 +46,7 @@ class Cluster {
     std::optional<LinkGreeting> greeting;
     std::optional<Error> down;
     bool votes = false;
+    std::string fault;  // it answers, but could not do the latest change
   };
 
   Cluster(boost::asio::io_context& loop, ClusterOptions options, Handlers handlers);
@@ -100,8 +101,8 @@ class Cluster {
     bool connected = false;
     std::optional<LinkGreeting> greeting;
     std::optional<Error> down;
-    std::optional<Error> denied;  // it is connected, but does not permit what was asked  // the
-                                  // latest reason; nothing once it greets
+    std::optional<Error> denied;  // it is connected, but does not permit what was asked
+    std::string fault;            // its words for why it could not do the latest change
     std::deque<Pending> pending;
     std::uint32_t failures = 0;  // in a row
     std::uint32_t silent = 0;    // requests in a row that got no answer in time

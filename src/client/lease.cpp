@@ -321,8 +321,9 @@ class HeldLock final : public Lease {
     }
     last_reason_ = "too few lock servers answer";
     for (std::size_t server = 0; server < cluster_->size(); ++server) {
-      if (const auto view = cluster_->view(server); view.down) {
-        last_reason_ += "; " + view.down->text;
+      const auto view = cluster_->view(server);
+      if (const std::string why = view.down ? view.down->text : view.fault; !why.empty()) {
+        last_reason_ += "; " + why;
       }
     }
     if (taken_) {

@@ -113,6 +113,9 @@ Error OneShotCall::why_no_quorum() const {
     } else if (!view.greeting) {
       down += (down.empty() ? "" : "; ") + view.shown + ": no answer yet";
       all_configuration = false;
+    } else if (!view.fault.empty()) {
+      down += (down.empty() ? "" : "; ") + view.fault;
+      all_configuration = false;
     }
   }
   // Where a majority has refused, no answer of the others makes another try useful.

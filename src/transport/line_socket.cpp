@@ -21,6 +21,8 @@
 #include <utility>
 #include <variant>
 
+#include "transport/tls_trouble.hpp"
+
 namespace dexlock {
 namespace {
 
@@ -216,16 +218,20 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
     });
   }
 
+  [[nodiscard]] TlsSide side() {
+    return SSL_is_server(std::get<Tls>(*stream_).native_handle()) != 0 ? TlsSide::server
+                                                                       : TlsSide::client;
+  }
+
   [[nodiscard]] Error explain_tls(const error_code& ec) {
     if (is_end(ec)) {
       return Error{Errc::io, "closed the connection during the TLS handshake"};
     }
     const long verdict = SSL_get_verify_result(std::get<Tls>(*stream_).native_handle());
     if (verdict != X509_V_OK) {
-      return Error{Errc::not_permitted, fmt::format("its certificate is not believed: {}",
-                                                    X509_verify_cert_error_string(verdict))};
+      return Error{Errc::not_permitted, why_not_believed(side(), verdict)};
     }
-    return Error{Errc::not_permitted, "TLS was refused: " + ec.message()};
+    return Error{Errc::not_permitted, why_refused(side(), ec)};
   }
 
   void opened() {
@@ -262,7 +268,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
       if (is_end(ec)) {
         end(std::nullopt);
       } else if (ec.category() == asio::error::get_ssl_category()) {
-        end(Error{Errc::not_permitted, "TLS was refused: " + ec.message()});
+        end(Error{Errc::not_permitted, why_refused(side(), ec)});
       } else {
         end(Error{Errc::io, ec.message()});
       }

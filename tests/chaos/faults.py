@@ -133,7 +133,7 @@ class Faults:
         if fault.kind == "kill-guardian":
             return self._kill_guardian(fault)
         server = self.servers[fault.servers[0]]
-        if fault.kind == "kill-shells":
+        if fault.kind == "kill-shells" and not server.native:
             processes.send(server.shells(), signal.SIGKILL)
             return lambda: None
         if not self._begin(server, "processes"):
@@ -170,7 +170,8 @@ class Faults:
         if not self._begin(server, "processes"):
             return None
         record["takes"] = True
-        stopped = server.shells() if fault.kind == "stop-shells" else server.host.pids()
+        stopped = (server.shells() if fault.kind == "stop-shells" and not server.native
+                   else server.host.pids())
         processes.send(stopped, signal.SIGSTOP)
 
         def heal():
@@ -239,7 +240,8 @@ class Faults:
         server = self.servers[fault.servers[0]]
         record["takes"] = True
         record["lasting"] = True
-        record["done"] = damage(server.store, fault.how["what"], random.Random(fault.draw))
+        what = "wipe" if server.native else fault.how["what"]
+        record["done"] = damage(server.store, what, random.Random(fault.draw))
         self.damaged = "%s: %s" % (server.name, record["done"])
         return lambda: None
 

@@ -1,4 +1,4 @@
-"""Lock servers (a real sshd each) and client hosts, with keys and directories of their own."""
+"""Lock servers (a real sshd or a `dex-lock serve` each) and client hosts, with keys and directories of their own."""
 
 import os
 import shutil
@@ -13,6 +13,10 @@ FAKETIME = ["/usr/lib/%s/faketime/libfaketime.so.1" % triplet
             for triplet in ("x86_64-linux-gnu", "aarch64-linux-gnu")]
 SMALL_DISK = "size=2m,nr_inodes=4k"
 START_PATIENCE = 60  # seconds
+PORT = 7411
+
+ENDED = "ended with status"
+SUPERVISOR = "while :; do \"$@\"; echo \"%s $?\" >&2; sleep 0.2; done" % ENDED
 
 LOGIN = """cd "$HOME" || exit 1
 exec /bin/sh -c "${SSH_ORIGINAL_COMMAND:-exec /bin/sh}"
@@ -67,48 +71,88 @@ def root_needs_pam():
 
 
 class Server:
-    """Its store is HOME/locks; `small` ones have a disk that can be filled."""
+    """What a client needs to know of one is `entry`; `small` ones have a disk that can be filled."""
 
     def __init__(self, host, top, small):
         self.host = host
         self.name = host.name
         self.folder = os.path.join(top, host.name)
+        self.log = os.path.join(self.folder, "log")
         self.small = small
         self.home = os.path.join(self.folder, "home")
         self.store = os.path.join(self.home, "locks")
         os.makedirs(self.home)
         if small:
             subprocess.run(["mount", "-t", "tmpfs", "-o", SMALL_DISK, "chaos", self.home], check=True)
+        self.listener = None
+
+    def launch(self, command, *up):
+        """Until its log has one of the words `up`; what it said before stays there."""
+        with open(self.log, "ab") as log:
+            before = log.tell()
+            self.listener = subprocess.Popen(self.host.inside(command), stdin=subprocess.DEVNULL,
+                                             stdout=subprocess.DEVNULL, stderr=log)
+        deadline = time.monotonic() + START_PATIENCE
+        while not any(word in self.said(before) for word in up):
+            if self.listener.poll() is not None or time.monotonic() > deadline:
+                raise OSError("%s does not start: %s" % (self.name, self.said(before)))
+            time.sleep(0.02)
+
+    def said(self, since=0):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            file.seek(since)
+            return file.read()
+
+    def kill(self):
+        processes.kill_all(self.host.pids)
+        self.listener.wait()
+
+
+class SshServer(Server):
+    """A real sshd; its store is HOME/locks."""
+
+    native = False
+
+    def __init__(self, host, top, small):
+        super().__init__(host, top, small)
+        self.entry = self.name
         self.public = make_key(os.path.join(self.folder, "host_key"), host.name)
         write(os.path.join(self.folder, "login"), LOGIN)
         write(os.path.join(self.folder, "sshd_config"), SSHD_CONFIG % {
             "address": network.address(host.number), "folder": self.folder, "top": top,
             "pam": "yes" if root_needs_pam() else "no"})
-        self.listener = None
 
     def start(self):
-        log = os.path.join(self.folder, "log")
-        write(log, "")
-        self.listener = subprocess.Popen(
-            self.host.inside([SSHD, "-D", "-f", os.path.join(self.folder, "sshd_config"), "-E", log]),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_PATIENCE
-        while True:
-            with open(log, encoding="utf-8", errors="replace") as file:
-                text = file.read()
-            if "Server listening" in text:
-                return
-            if self.listener.poll() is not None or time.monotonic() > deadline:
-                raise OSError("sshd of %s does not start: %s" % (self.name, text))
-            time.sleep(0.02)
+        self.launch([SSHD, "-D", "-e", "-f", os.path.join(self.folder, "sshd_config")],
+                    "Server listening")
 
     def shells(self):
         """What serves the clients: everything on the host that is no sshd."""
         return [pid for pid in self.host.pids() if processes.name(pid) != "sshd"]
 
-    def kill(self):
-        processes.kill_all(self.host.pids)
-        self.listener.wait()
+    def crashes(self):
+        return []
+
+
+class NativeServer(Server):
+    """`dex-lock serve` under a supervisor, which starts it again when it ends by itself."""
+
+    native = True
+
+    def __init__(self, host, top, small, program):
+        super().__init__(host, top, small)
+        self.entry = "tcp://%s:%d" % (network.address(host.number), PORT)
+        self.command = ["sh", "-c", SUPERVISOR, "supervisor", program, "serve", "--store", self.store,
+                        "--listen", self.entry, "--allow-plain-tcp"]
+
+    def start(self):
+        """On a full disk it ends, and is tried again until there is room."""
+        self.launch(self.command, "listening on", ENDED)
+
+    def crashes(self):
+        """A server ends by itself only with a status that says why."""
+        return ["%s: dex-lock serve %s" % (self.name, line) for line in self.said().split("\n")
+                if line.startswith(ENDED) and int(line.rpartition(" ")[2]) >= 128]
 
 
 class Client:
@@ -140,7 +184,8 @@ class Client:
     def know(self, servers):
         conf = os.path.join(self.folder, "conf")
         os.makedirs(conf)
-        write(os.path.join(conf, "lock_servers"), " ".join(s.name for s in servers) + "\n")
+        write(os.path.join(conf, "lock_servers"), " ".join(s.entry for s in servers) + "\n")
+        servers = [s for s in servers if not s.native]
         write(os.path.join(conf, "sshopt"), "-F %s/ssh_config\n" % self.folder)
         write(os.path.join(conf, "remote_path"), "locks\n")
         write(os.path.join(self.folder, "known_hosts"),

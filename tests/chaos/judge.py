@@ -196,11 +196,12 @@ def judge_runs(facts, late, verdict):
         verdict.findings.append("hang: " + hang)
     for left in facts["left_behind"]:
         verdict.findings.append("left behind: " + left)
+    verdict.findings += ["crash: " + crash for crash in facts["crashes"]]
 
 
 def judge(lives, facts):
     """facts: runs, pauses (pid -> spans), faults, clients (names), servers (how many), end, longest_lease
-    (seconds), hangs and left_behind (texts)."""
+    (seconds), hangs, left_behind and crashes (texts)."""
     verdict = Verdict()
     late = set()
     for lock in sorted({run["lock"] for run in facts["runs"]} | {life.lock for life in lives}):
