@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 
 namespace dexlock {
 namespace {
@@ -12,16 +11,13 @@ using std::chrono::milliseconds;
 // A lease that is lost when told.
 class ToldLease final : public Lease {
  public:
-  ToldLease(std::string name, std::uint64_t token, std::vector<std::string>& released)
-      : name_(std::move(name)),
-        token_(token),
-        released_(released),
-        loss_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  ToldLease(std::string name, std::uint64_t token, LossNews& news,
+            std::vector<std::string>& released)
+      : name_(std::move(name)), token_(token), news_(news), released_(released) {}
 
   void lose(const std::string& why) {
     why_ = why;
-    constexpr std::uint64_t kOne = 1;
-    EXPECT_EQ(::write(loss_.get(), &kOne, sizeof kOne), 8);
+    news_.lost(why);
   }
 
   std::uint64_t token() const override { return token_; }
@@ -29,34 +25,49 @@ class ToldLease final : public Lease {
   std::chrono::nanoseconds elapsed() const override { return milliseconds(token_); }
   bool holds() const override { return why_.empty(); }
   std::string loss() const override { return why_; }
-  int loss_fd() const override { return loss_.get(); }
+  std::chrono::nanoseconds remaining() const override { return milliseconds(10 - token_); }
+  std::stop_token lost_token() const override { return news_.token(); }
+  int loss_fd() const override { return news_.fd(); }
+  Result<void> set_value(std::string text, milliseconds limit) override {
+    EXPECT_EQ(limit, milliseconds(1000));
+    value = name_ + '=' + text;
+    return {};
+  }
   Result<void> release(milliseconds limit) override {
     EXPECT_LE(limit, milliseconds(1000));
     released_.push_back(name_);
     return name_ == "b" ? fail(Errc::no_quorum, "b is not confirmed") : Result<void>();
   }
 
+  std::string value;
+
  private:
   std::string name_;
   std::uint64_t token_;
+  LossNews& news_;
   std::vector<std::string>& released_;
-  UniqueFd loss_;
   std::string why_;
 };
 
 struct LeaseSetTest : testing::Test {
   std::vector<std::string> released;
+  std::vector<std::string> told;
+  std::shared_ptr<LossNews> news =
+      std::make_shared<LossNews>([this](const std::string& why) { told.push_back(why); });
   ToldLease* b = nullptr;
+  ToldLease* c = nullptr;
   LeaseSet set = make();
 
   LeaseSet make() {
     std::vector<LeaseSet::Held> held;
-    held.push_back({"a", std::make_unique<ToldLease>("a", 7, released)});
-    auto second = std::make_unique<ToldLease>("b", 9, released);
+    held.push_back({"a", std::make_unique<ToldLease>("a", 7, *news, released)});
+    auto second = std::make_unique<ToldLease>("b", 9, *news, released);
     b = second.get();
     held.push_back({"b", std::move(second)});
-    held.push_back({"c", std::make_unique<ToldLease>("c", 3, released)});
-    return {std::move(held), "c"};
+    auto third = std::make_unique<ToldLease>("c", 3, *news, released);
+    c = third.get();
+    held.push_back({"c", std::move(third)});
+    return {std::move(held), "c", news};
   }
   bool told_of_loss() {
     pollfd watched{set.loss_fd(), POLLIN, 0};
@@ -68,16 +79,31 @@ TEST_F(LeaseSetTest, IsAsOldAsItsOldestAndHasTheTokenOfTheFirstNamed) {
   EXPECT_EQ(set.token(), 3U);
   EXPECT_EQ(set.tokens(), (std::map<std::string, std::uint64_t>{{"a", 7}, {"b", 9}, {"c", 3}}));
   EXPECT_EQ(set.elapsed(), milliseconds(9));
+  EXPECT_EQ(set.remaining(), milliseconds(1));
+  EXPECT_TRUE(set.set_value("x", milliseconds(1000)));
+  EXPECT_EQ(c->value, "c=x");
 }
 
 TEST_F(LeaseSetTest, IsLostWithTheFirstThatIsLost) {
+  EXPECT_TRUE(news->arm());
   EXPECT_TRUE(set.holds());
   EXPECT_FALSE(told_of_loss());
+  EXPECT_FALSE(set.lost_token().stop_requested());
   EXPECT_EQ(set.loss(), "");
   b->lose("taken away");
+  c->lose("that one as well");
+  EXPECT_TRUE(set.lost_token().stop_requested());
+  EXPECT_EQ(told, std::vector<std::string>{"taken away"}) << "once";
   EXPECT_FALSE(set.holds());
   EXPECT_TRUE(told_of_loss());
   EXPECT_EQ(set.loss(), "b: taken away");
+}
+
+TEST_F(LeaseSetTest, ThatIsLostBeforeItIsHeldTellsNobody) {
+  b->lose("taken away");
+  EXPECT_FALSE(news->arm());
+  c->lose("that one as well");
+  EXPECT_TRUE(told.empty());
 }
 
 TEST_F(LeaseSetTest, ReleasesAllWhateverBecomesOfOne) {
