@@ -60,6 +60,7 @@ until_file() {
   eventually grep -qx "leader: nobody" "$PLACE/watch.out"
   until_file one "$PLACE/resign" "$EXAMPLES/election" lead host1:80
   eventually grep -qx "leader: host1:80" "$PLACE/watch.out"
+  dex-lock show-lock leader | grep -qF 'value of token 1: "host1:80"'
   until_file two "$PLACE/enough" "$EXAMPLES/election" lead host2:80
   touch "$PLACE/resign"
   eventually grep -qx "leader: host2:80" "$PLACE/watch.out"
