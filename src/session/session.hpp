@@ -152,6 +152,10 @@ class Session {
     std::vector<bool> failed;
     bool settled = false;  // confirmed, or known to be impossible
   };
+  struct Storing {
+    std::string text;
+    OpId op;
+  };
   struct MyTicket {
     std::uint32_t number = 0;
     std::uint32_t refresh = 0;
@@ -272,11 +276,7 @@ class Session {
   std::optional<Sticky> sticky_;        // this session's own, for anything
   std::optional<Sticky> plain_sticky_;  // saved by an earlier process: for the plain release only
   std::uint32_t beat_number_ = 0;
-  std::vector<Beat> beats_;  // unanswered, oldest first
-  struct Storing {
-    std::string text;
-    OpId op;
-  };
+  std::vector<Beat> beats_;         // unanswered, oldest first
   std::optional<Storing> storing_;  // not known to be chosen yet
 
   std::map<GrantId, Observer> observers_;
