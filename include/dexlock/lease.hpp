@@ -4,7 +4,8 @@
 // the network does, no one else is granted the lock before `timeout + stop_timeout` have passed
 // since elapsed() was zero.
 //
-// Threads: any. Renewal runs on a thread of its own.
+// Threads: any. Renewal runs on a thread of its own, which calls on_wait and on_lost: these must
+// return soon, must not throw, and must not release or destroy the lease.
 #pragma once
 
 #include <chrono>
@@ -17,29 +18,38 @@
 #include <string>
 #include <vector>
 
+#include "dexlock/api.hpp"
 #include "dexlock/error.hpp"
 #include "dexlock/sharing.hpp"
 
 namespace dexlock {
 
 struct LeaseOptions {
-  std::string name;
-  std::chrono::milliseconds timeout{30'000};        // without a majority for that long it is lost
-  std::chrono::milliseconds stop_timeout{0};        // then others wait that much longer
-  Sharing sharing;                                  // alone, unless it says otherwise
-  bool fifo = false;                                // its release asks first who waits
-  std::string command;                              // for people who ask who holds it
-  std::optional<std::chrono::milliseconds> wait;    // how long to wait for it; nothing: for ever
-  bool try_once = false;                            // do not wait for a live holder at all
-  std::function<void(const std::string&)> on_wait;  // why it waits, one line; on another thread
+  std::string name{};
+  std::chrono::milliseconds timeout{30'000};          // without a majority for so long it is lost
+  std::chrono::milliseconds stop_timeout{0};          // then others wait that much longer
+  Sharing sharing{};                                  // alone, unless it says otherwise
+  bool fifo = false;                                  // its release asks first who waits
+  std::string command{};                              // for people who ask who holds it
+  std::optional<std::chrono::milliseconds> wait{};    // how long to wait for it; nothing: for ever
+  bool try_once = false;                              // do not wait for a live holder at all
+  std::function<void(const std::string&)> on_wait{};  // why it waits, one line
+  std::function<void(const std::string&)> on_lost{};  // why; once, and never after release()
 };
 
-class Lease {
+// Where calls are to be made, for example on a thread or a loop of the program's own. Any thread
+// may call it. It may make the call at once.
+using Executor = std::function<void(std::function<void()>)>;
+
+class DEXLOCK_API Lease {
  public:
   // Errors: held_by_other (try_once, or not in time), no_quorum, bad_config, bad_argument,
   // outcome_unknown (stopped by `stop`), io.
   [[nodiscard]] static Result<std::unique_ptr<Lease>> acquire(LeaseOptions options,
                                                               std::stop_token stop = {});
+
+  // acquire() with try_once.
+  [[nodiscard]] static Result<std::unique_ptr<Lease>> try_acquire(LeaseOptions options);
 
   // `options.name` and the locks `also`, all or none, as one lease: it is lost as soon as one of
   // them is. They are taken in the order of their names; token() is that of `options.name`. Errors:
@@ -53,7 +63,17 @@ class Lease {
   [[nodiscard]] static Result<std::unique_ptr<Lease>> acquire_any(
       LeaseOptions options, const std::vector<std::string>& names, std::stop_token stop = {});
 
-  virtual ~Lease() = default;  // gives it up without waiting for the confirmation
+  // acquire() that returns at once, and gives its result to `done`, once, by way of `executor`.
+  using Acquired = std::function<void(Result<std::unique_ptr<Lease>>)>;
+  static void async_acquire(LeaseOptions options, Executor executor, Acquired done,
+                            std::stop_token stop = {});
+
+  // release() that returns at once; then the lease is destroyed.
+  static void async_release(std::unique_ptr<Lease> lease, std::chrono::milliseconds limit,
+                            Executor executor, std::function<void(Result<void>)> done);
+
+  // Releases it if it is held, and waits a second for that at most.
+  virtual ~Lease() = default;
 
   [[nodiscard]] virtual std::uint64_t token() const = 0;
 
@@ -63,15 +83,27 @@ class Lease {
   // Time since the newest confirmed renewal was sent, never too short.
   [[nodiscard]] virtual std::chrono::nanoseconds elapsed() const = 0;
 
+  // For that long it is held without another renewal, whatever happens; zero once it is not.
+  [[nodiscard]] virtual std::chrono::nanoseconds remaining() const = 0;
+
   // True while less than `timeout` has elapsed and nobody has taken the lock away.
   [[nodiscard]] virtual bool holds() const = 0;
 
   // Why it was lost; empty while it is held.
   [[nodiscard]] virtual std::string loss() const = 0;
 
+  // Is asked to stop when the lock is lost, not when it is released.
+  [[nodiscard]] virtual std::stop_token lost_token() const = 0;
+
   // A descriptor that becomes readable when the lock is lost. For poll(2); not to be read or
   // closed.
   [[nodiscard]] virtual int loss_fd() const = 0;
+
+  // Stores `text` with the lock; it stays there when the lock is released, until a later holder
+  // stores another. Of several locks: with that of token(). Errors: bad_argument (too long, or the
+  // lock is shared), lease_lost (not held: nothing was sent), outcome_unknown (not confirmed within
+  // `limit`, or lost meanwhile: it may be stored, now or while the lock is held), io.
+  virtual Result<void> set_value(std::string text, std::chrono::milliseconds limit) = 0;
 
   // Ends the holding at once and tells the servers. no_quorum: not confirmed within `limit`.
   virtual Result<void> release(std::chrono::milliseconds limit) = 0;

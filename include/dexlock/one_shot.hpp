@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "dexlock/api.hpp"
 #include "dexlock/error.hpp"
 #include "dexlock/sharing.hpp"
 
@@ -42,20 +43,22 @@ struct GetOutcome {
 // One try, or one renewal if this owner holds the lock. Errors: bad_argument (also if it holds the
 // lock in another way than it asks for), bad_config, no_quorum (and what is held can no longer be
 // relied on), io.
-[[nodiscard]] Result<GetOutcome> get_lock(const OneShotOptions& options, Remarks& remarks);
+DEXLOCK_API [[nodiscard]] Result<GetOutcome> get_lock(const OneShotOptions& options,
+                                                      Remarks& remarks);
 
 // Gives up what this owner holds or may hold. no_quorum: not confirmed by a majority.
-[[nodiscard]] Result<void> release_lock(const OneShotOptions& options, Remarks& remarks);
+DEXLOCK_API [[nodiscard]] Result<void> release_lock(const OneShotOptions& options,
+                                                    Remarks& remarks);
 
 // Checks configuration and servers, forms their group at first use, and forgets this owner's state.
 // bad_config: must be corrected; no_quorum: no majority can be reached now.
-[[nodiscard]] Result<void> init_lock(const OneShotOptions& options, Remarks& remarks);
+DEXLOCK_API [[nodiscard]] Result<void> init_lock(const OneShotOptions& options, Remarks& remarks);
 
 // What this owner and each server know of the lock, as text for people.
-[[nodiscard]] Result<std::string> show_lock(const OneShotOptions& options);
+DEXLOCK_API [[nodiscard]] Result<std::string> show_lock(const OneShotOptions& options);
 
 // On a lock server, before it serves: removes what crashes may have left in the store at `path`
 // (or, if empty, at the configured place) and checks it. store_damaged: says what to do.
-[[nodiscard]] Result<std::string> check_lock_store(const std::string& path);
+DEXLOCK_API [[nodiscard]] Result<std::string> check_lock_store(const std::string& path);
 
 }  // namespace dexlock

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "lock/invariant.hpp"
 
 namespace dexlock {

@@ -1,6 +1,5 @@
 #include "dexlock/lease.hpp"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,9 +16,13 @@
 #include "client/closed_text.hpp"
 #include "client/held_text.hpp"
 #include "client/lock_driver.hpp"
+#include "client/loss_news.hpp"
 #include "client/quiet_thread.hpp"
+#include "client/stored_value.hpp"
 #include "client/who_text.hpp"
 #include "lease/timing.hpp"
+#include "lock/fields.hpp"
+#include "lock/invariant.hpp"
 #include "lock/lock_name.hpp"
 #include "lock/quorum.hpp"
 #include "store/machine.hpp"
@@ -33,6 +36,28 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kClientIdBytes = 12;
 
+// How long a release is waited for that nobody asks the outcome of.
+constexpr milliseconds kTidyLimit{1'000};
+
+// What the texts of a lock have room for.
+constexpr milliseconds kShortestLease{100};
+constexpr milliseconds kLongest{kSmallNumberMax};
+
+Result<void> check_options(const LeaseOptions& options) {
+  if (options.timeout < kShortestLease || options.timeout > kLongest) {
+    return fail(Errc::bad_argument, "the timeout must be between 100 ms and 2^31 - 1 ms");
+  }
+  if (options.stop_timeout < milliseconds(0) || options.stop_timeout > kLongest) {
+    return fail(Errc::bad_argument, "the stop timeout must be between 0 and 2^31 - 1 ms");
+  }
+  const Sharing& sharing = options.sharing;
+  if (sharing.mode == Sharing::Mode::permits &&
+      (sharing.permits == 0 || sharing.permits > sharing.of || sharing.of > kSmallNumberMax)) {
+    return fail(Errc::bad_argument, "permits: at least 1, and at most as many as there are");
+  }
+  return {};
+}
+
 // A process that cannot reach any majority on its first try says so early, but goes on waiting.
 // The part that lives on the background thread, and what both threads share.
 class HeldLock final : public Lease {
@@ -42,9 +67,12 @@ class HeldLock final : public Lease {
         name_(std::move(name)),
         options_(std::move(options)),
         renewal_(loop_),
-        loss_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+        news_(options_.on_lost) {}
 
   ~HeldLock() override {
+    if (holds()) {
+      static_cast<void>(release(kTidyLimit));
+    }
     if (thread_.joinable()) {
       boost::asio::post(loop_, [this] { loop_.stop(); });
       thread_.join();
@@ -83,6 +111,12 @@ class HeldLock final : public Lease {
     return elapsed_for_holder(start_, now());
   }
 
+  std::chrono::nanoseconds remaining() const override {
+    const std::scoped_lock lock(mutex_);
+    const Nanoseconds left = lease_ - elapsed_for_holder(start_, now());
+    return loss_text_.empty() ? std::max(left, Nanoseconds(0)) : Nanoseconds(0);
+  }
+
   bool holds() const override {
     const std::scoped_lock lock(mutex_);
     return loss_text_.empty() && elapsed_for_holder(start_, now()) < lease_;
@@ -93,9 +127,39 @@ class HeldLock final : public Lease {
     return loss_text_;
   }
 
-  int loss_fd() const override { return loss_.get(); }
+  std::stop_token lost_token() const override { return news_.token(); }
+
+  int loss_fd() const override { return news_.fd(); }
+
+  Result<void> set_value(std::string text, milliseconds limit) override {
+    if (options_.sharing.mode != Sharing::Mode::exclusive) {
+      return fail(Errc::bad_argument, "only who holds a lock alone may store a value with it");
+    }
+    if (auto fits = check_value(text); !fits) {
+      return fits;
+    }
+    if (auto outside = check_thread(); !outside) {
+      return outside;
+    }
+    const std::scoped_lock turn(storing_);
+    std::unique_lock lock(mutex_);
+    if (!loss_text_.empty()) {
+      return fail(Errc::lease_lost, "not held: " + loss_text_);
+    }
+    const std::uint64_t number = ++values_;
+    boost::asio::post(loop_, [this, number, text = std::move(text)] { store(number, text); });
+    const auto settled = [&] { return stored_ && stored_->first == number; };
+    if (!changed_.wait_for(lock, limit, settled)) {
+      return fail(Errc::outcome_unknown,
+                  "no majority has confirmed the value in time; it may be stored, now or later");
+    }
+    return stored_->second;
+  }
 
   Result<void> release(milliseconds limit) override {
+    if (auto outside = check_thread(); !outside) {
+      return outside;
+    }
     {
       const std::scoped_lock lock(mutex_);
       if (loss_text_.empty()) {
@@ -113,6 +177,14 @@ class HeldLock final : public Lease {
   }
 
  private:
+  // What waits for the background thread must not be called on it.
+  Result<void> check_thread() const {
+    if (std::this_thread::get_id() == thread_.get_id()) {
+      return fail(Errc::bad_argument, "not to be called from on_wait or on_lost");
+    }
+    return {};
+  }
+
   // --- on the background thread ---
 
   void serve() {
@@ -196,6 +268,12 @@ class HeldLock final : public Lease {
       }
     } else if (const auto* lost = std::get_if<Lost>(&event)) {
       on_lost(lost->why);
+    } else if (std::holds_alternative<Stored>(event)) {
+      settle_store({});
+    } else if (std::holds_alternative<NotStored>(event)) {
+      settle_store(fail(Errc::bad_argument,
+                        "not stored: the lock's record has no room for it, or a newer version "
+                        "wrote it"));
     } else if (const auto* busy = std::get_if<Busy>(&event)) {
       on_busy(*busy);
     } else if (const auto* closed = std::get_if<Closed>(&event)) {
@@ -233,7 +311,9 @@ class HeldLock final : public Lease {
   void take_over() {
     taken_ = true;
     note_belief();
-    settle({});
+    if (settle({})) {
+      INVARIANT(news_.arm());
+    }
   }
 
   void note_belief() {
@@ -272,14 +352,29 @@ class HeldLock final : public Lease {
       }
       return;
     }
+    settle_store(unknown_value());
     {
       const std::scoped_lock lock(mutex_);
-      if (loss_text_.empty()) {
-        loss_text_ = why;
+      if (!loss_text_.empty()) {
+        return;  // released meanwhile
       }
+      loss_text_ = why;
     }
-    constexpr std::uint64_t kOne = 1;
-    static_cast<void>(::write(loss_.get(), &kOne, sizeof kOne));
+    news_.lost(why);
+  }
+
+  void store(std::uint64_t number, const std::string& text) {
+    storing_number_ = number;
+    if (driver_->session().belief()) {
+      driver_->store(text);
+    } else {
+      settle_store(fail(Errc::lease_lost, "not held any more"));
+    }
+  }
+
+  static Result<void> unknown_value() {
+    return fail(Errc::outcome_unknown,
+                "the lock ended before a majority confirmed the value; it may be stored or not");
   }
 
   void on_released() {
@@ -339,6 +434,7 @@ class HeldLock final : public Lease {
   void give_up() {
     given_up_ = true;
     renewal_.cancel();
+    settle_store(unknown_value());
     if (driver_) {
       driver_->release();
     } else {
@@ -356,10 +452,21 @@ class HeldLock final : public Lease {
 
   void remember() { context_.memory.remember_seen(key_file_name(name_), driver_->seen()); }
 
-  void settle(Result<void> outcome) {
+  // True for the first outcome, which is the one that counts.
+  bool settle(Result<void> outcome) {
     const std::scoped_lock lock(mutex_);
-    if (!outcome_) {
-      outcome_ = std::move(outcome);
+    if (outcome_) {
+      return false;
+    }
+    outcome_ = std::move(outcome);
+    changed_.notify_all();
+    return true;
+  }
+
+  void settle_store(Result<void> outcome) {
+    const std::scoped_lock lock(mutex_);
+    if (storing_number_ != 0) {
+      stored_.emplace(std::exchange(storing_number_, 0), std::move(outcome));
       changed_.notify_all();
     }
   }
@@ -383,13 +490,17 @@ class HeldLock final : public Lease {
   std::string last_reason_;
   bool taken_ = false;
   bool given_up_ = false;
+  std::uint64_t storing_number_ = 0;  // of the value that is being stored; 0: none
   std::thread thread_;
-  UniqueFd loss_;
+  LossNews news_;
+  std::mutex storing_;  // one value at a time
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::optional<Result<void>> outcome_;   // of taking it
   std::optional<Result<void>> released_;  // of giving it up
+  std::uint64_t values_ = 0;              // how many were to be stored so far
+  std::optional<std::pair<std::uint64_t, Result<void>>> stored_;  // what became of which
   FencingToken token_;
   Instant start_;
   Nanoseconds lease_{};
@@ -403,6 +514,9 @@ Result<std::unique_ptr<Lease>> Lease::acquire(LeaseOptions options, std::stop_to
   if (!name) {
     return std::unexpected(name.error());
   }
+  if (const auto fine = check_options(options); !fine) {
+    return std::unexpected(fine.error());
+  }
   auto context = ClientContext::load();
   if (!context) {
     return std::unexpected(context.error());
@@ -411,11 +525,36 @@ Result<std::unique_ptr<Lease>> Lease::acquire(LeaseOptions options, std::stop_to
   auto taken = held->take(std::move(stop));
   if (!taken) {
     // A grant may still be under way: tell the servers that it is not wanted.
-    constexpr milliseconds kTidyLimit{1'000};
     static_cast<void>(held->release(kTidyLimit));
     return std::unexpected(taken.error());
   }
   return held;
+}
+
+Result<std::unique_ptr<Lease>> Lease::try_acquire(LeaseOptions options) {
+  options.try_once = true;
+  return acquire(std::move(options));
+}
+
+// The results are shared because an executor may copy what it is to call.
+void Lease::async_acquire(LeaseOptions options, Executor executor, Acquired done,
+                          std::stop_token stop) {
+  start_quiet_thread([options = std::move(options), executor = std::move(executor),
+                      done = std::move(done), stop = std::move(stop)]() mutable {
+    auto lease = std::make_shared<Result<std::unique_ptr<Lease>>>(
+        acquire(std::move(options), std::move(stop)));
+    executor([done = std::move(done), lease = std::move(lease)] { done(std::move(*lease)); });
+  }).detach();
+}
+
+void Lease::async_release(std::unique_ptr<Lease> lease, milliseconds limit, Executor executor,
+                          std::function<void(Result<void>)> done) {
+  start_quiet_thread([lease = std::move(lease), limit, executor = std::move(executor),
+                      done = std::move(done)]() mutable {
+    auto released = lease->release(limit);
+    lease.reset();
+    executor([done = std::move(done), released = std::move(released)] { done(released); });
+  }).detach();
 }
 
 }  // namespace dexlock

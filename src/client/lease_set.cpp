@@ -1,14 +1,9 @@
 #include "client/lease_set.hpp"
 
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-
 #include <algorithm>
 #include <optional>
-#include <thread>
 
 #include "client/named_lock.hpp"
-#include "client/quiet_thread.hpp"
 #include "lock/invariant.hpp"
 
 namespace dexlock {
@@ -17,60 +12,19 @@ namespace {
 using std::chrono::milliseconds;
 using Held = LeaseSet::Held;
 
-// Becomes readable when one of `held` is lost, or `other` is readable.
-UniqueFd any_loss(const std::vector<Held>& held, int other = -1) {
-  UniqueFd set(::epoll_create1(EPOLL_CLOEXEC));
-  const auto add = [&](int fd) {
-    epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
-    INVARIANT(::epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &event) == 0);
-  };
-  for (const Held& one : held) {
-    add(one.lease->loss_fd());
-  }
-  if (other >= 0) {
-    add(other);
-  }
-  return set;
-}
-
-// While it exists: asks for a stop when the caller does, or when one of `held` is lost.
+// While it exists: asks for a stop when the caller does, or when a lock is lost.
 class StopOnLoss {
  public:
-  StopOnLoss(const std::vector<Held>& held, const std::stop_token& stop)
-      : done_(::eventfd(0, EFD_CLOEXEC)),
-        watched_(any_loss(held, done_.get())),
-        asked_(stop, [this] { source_.request_stop(); }) {
-    if (!held.empty()) {
-      thread_ = start_quiet_thread([this] { watch(); });
-    }
-  }
-  StopOnLoss(const StopOnLoss&) = delete;
-  StopOnLoss& operator=(const StopOnLoss&) = delete;
-  ~StopOnLoss() {
-    constexpr std::uint64_t kOne = 1;
-    static_cast<void>(::write(done_.get(), &kOne, sizeof kOne));
-    if (thread_.joinable()) {
-      thread_.join();
-    }
-  }
+  StopOnLoss(const LossNews& news, const std::stop_token& stop)
+      : asked_(stop, [this] { source_.request_stop(); }),
+        lost_(news.token(), [this] { source_.request_stop(); }) {}
 
-  [[nodiscard]] std::stop_token token() { return source_.get_token(); }
+  [[nodiscard]] std::stop_token token() const { return source_.get_token(); }
 
  private:
-  void watch() {
-    epoll_event event{};
-    while (::epoll_wait(watched_.get(), &event, 1, -1) < 0) {
-    }
-    if (event.data.fd != done_.get()) {
-      source_.request_stop();
-    }
-  }
-
   std::stop_source source_;
-  UniqueFd done_;
-  UniqueFd watched_;
   std::stop_callback<std::function<void()>> asked_;
-  std::thread thread_;
+  std::stop_callback<std::function<void()>> lost_;
 };
 
 // The last one first: whoever waits for several waits in their order.
@@ -92,8 +46,8 @@ bool all_held(const std::vector<Held>& held) {
 
 }  // namespace
 
-LeaseSet::LeaseSet(std::vector<Held> held, std::string first)
-    : held_(std::move(held)), first_(std::move(first)), loss_(any_loss(held_)) {}
+LeaseSet::LeaseSet(std::vector<Held> held, std::string first, std::shared_ptr<LossNews> news)
+    : held_(std::move(held)), first_(std::move(first)), news_(std::move(news)) {}
 
 std::uint64_t LeaseSet::token() const { return tokens().at(first_); }
 
@@ -113,6 +67,14 @@ std::chrono::nanoseconds LeaseSet::elapsed() const {
   return longest;
 }
 
+std::chrono::nanoseconds LeaseSet::remaining() const {
+  auto shortest = std::chrono::nanoseconds::max();
+  for (const Held& one : held_) {
+    shortest = std::min(shortest, one.lease->remaining());
+  }
+  return shortest;
+}
+
 bool LeaseSet::holds() const { return all_held(held_); }
 
 std::string LeaseSet::loss() const {
@@ -122,6 +84,11 @@ std::string LeaseSet::loss() const {
     }
   }
   return {};
+}
+
+Result<void> LeaseSet::set_value(std::string text, milliseconds limit) {
+  const auto first = std::ranges::find(held_, first_, &Held::name);
+  return first->lease->set_value(std::move(text), limit);
 }
 
 Result<void> LeaseSet::release(milliseconds limit) { return release_all(held_, limit); }
@@ -143,17 +110,20 @@ Result<std::unique_ptr<Lease>> Lease::acquire_all(LeaseOptions options,
   while (true) {
     std::vector<Held> held;
     std::optional<Error> failed;
+    const auto news = std::make_shared<LossNews>(options.on_lost);
     for (const std::string& name : names) {
-      StopOnLoss watch(held, stop);
-      auto lease = acquire(options_for(options, name, began), watch.token());
+      const StopOnLoss watch(*news, stop);
+      LeaseOptions one = options_for(options, name, began);
+      one.on_lost = [news, name](const std::string& why) { news->lost(name + ": " + why); };
+      auto lease = acquire(std::move(one), watch.token());
       if (!lease) {
         failed = named_error(name, lease.error());
         break;
       }
       held.push_back({name, std::move(*lease)});
     }
-    if (!failed && all_held(held)) {
-      return std::make_unique<LeaseSet>(std::move(held), options.name);
+    if (!failed && all_held(held) && news->arm()) {
+      return std::make_unique<LeaseSet>(std::move(held), options.name, news);
     }
     const bool lost = !all_held(held);
     static_cast<void>(release_all(held, kGiveBackLimit));

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "client/loss_news.hpp"
 #include "dexlock/lease.hpp"
-#include "system/unique_fd.hpp"
 
 namespace dexlock {
 
@@ -20,21 +20,24 @@ class LeaseSet final : public Lease {
     std::unique_ptr<Lease> lease;
   };
 
-  // Requires: one of `held` is `first`, whose token is this one's.
-  LeaseSet(std::vector<Held> held, std::string first);
+  // Requires: one of `held` is `first`, whose token is this one's; `news` has what they tell.
+  LeaseSet(std::vector<Held> held, std::string first, std::shared_ptr<LossNews> news);
 
   [[nodiscard]] std::uint64_t token() const override;
   [[nodiscard]] std::map<std::string, std::uint64_t> tokens() const override;
   [[nodiscard]] std::chrono::nanoseconds elapsed() const override;
+  [[nodiscard]] std::chrono::nanoseconds remaining() const override;
   [[nodiscard]] bool holds() const override;
   [[nodiscard]] std::string loss() const override;
-  [[nodiscard]] int loss_fd() const override { return loss_.get(); }
+  [[nodiscard]] std::stop_token lost_token() const override { return news_->token(); }
+  [[nodiscard]] int loss_fd() const override { return news_->fd(); }
+  Result<void> set_value(std::string text, std::chrono::milliseconds limit) override;
   Result<void> release(std::chrono::milliseconds limit) override;
 
  private:
   std::vector<Held> held_;
   std::string first_;
-  UniqueFd loss_;  // readable when one of theirs is
+  std::shared_ptr<LossNews> news_;
 };
 
 }  // namespace dexlock

@@ -45,6 +45,7 @@ class LockDriver {
   void resume(const Saved& saved) { session_.resume(saved); }
   void acquire(Patience patience);
   void renew() { carry_out(session_.renew(now_())); }
+  void store(std::string text) { carry_out(session_.store(std::move(text), now_())); }
   void release() { carry_out(session_.release(now_())); }
 
   // To be called when a server has greeted: only now is it known which one it is.

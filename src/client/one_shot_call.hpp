@@ -41,6 +41,7 @@ class OneShotCall {
   // Starts driving the lock. Requires: the group is known.
   LockDriver& drive(Claim claim, Terms terms, std::string who, const OwnerState& state);
 
+  [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
   [[nodiscard]] Cluster& cluster() { return *cluster_; }
   [[nodiscard]] LockDriver* driver() { return driver_.get(); }
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }

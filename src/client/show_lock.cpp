@@ -9,6 +9,7 @@
 #include "client/who_text.hpp"
 #include "dexlock/one_shot.hpp"
 #include "lock/lock_name.hpp"
+#include "lock/quoted_text.hpp"
 #include "store/embedded_store.hpp"
 #include "store/files_store_check.hpp"
 #include "store/shell_acceptor.hpp"
@@ -45,6 +46,10 @@ std::string state_text(const State& state) {
       text += "      " + std::to_string(ticket.number) + ' ' +
               (ticket.who.empty() ? ticket.claim.client.text : ticket.who) + '\n';
     }
+  }
+  if (record.data_token.value != 0) {
+    text += "    value of token " + std::to_string(record.data_token.value) + ": " +
+            quoted_text(record.data) + '\n';
   }
   if (record.last) {
     text += "    before: token " + std::to_string(record.last->token.value) + ", " +

@@ -234,4 +234,19 @@ Change confirm(const Record& base, const ClientId& client, FencingToken token) {
   return write(base);
 }
 
+Change store_value(const Record& base, const ClientId& client, FencingToken token,
+                   const std::string& text, const OpId& op) {
+  Change change = confirm(base, client, token);
+  if (!change.next) {
+    return change;
+  }
+  if (base.version > kRecordVersion) {
+    return decline(Declined::too_new);
+  }
+  change.next->op = op;
+  change.next->data = text;
+  change.next->data_token = token;
+  return too_long(*change.next) ? decline(Declined::no_room) : change;
+}
+
 }  // namespace dexlock

@@ -85,4 +85,9 @@ struct ReleaseSpec {
 // Writes the record back as it is if `client` still holds `token`.
 [[nodiscard]] Change confirm(const Record& base, const ClientId& client, FencingToken token);
 
+// As confirm(), with `text` as the value stored with the lock and everything else as it is. Twice
+// is once as long as nobody else stores meanwhile: it is for who holds the lock alone.
+[[nodiscard]] Change store_value(const Record& base, const ClientId& client, FencingToken token,
+                                 const std::string& text, const OpId& op);
+
 }  // namespace dexlock

@@ -78,6 +78,7 @@ struct Record {
   Gate gate;
   std::string note;                       // free text of an operator
   std::string data;                       // value stored with the lock
+  FencingToken data_token;                // of the holder that stored it; 0: nobody did
   std::vector<std::string> later_fields;  // of a newer version, kept as they are
   friend bool operator==(const Record&, const Record&) = default;
 

@@ -193,6 +193,11 @@ bool parse_field(std::string_view field, Record& record) {
     (key == "d" ? record.data : record.note) = text.value_or("");
     return text.has_value() && !text->empty();
   }
+  if (key == "dt") {
+    const auto number = parse_number(value, std::numeric_limits<std::int64_t>::max());
+    record.data_token.value = number.value_or(0);
+    return record.data_token.value != 0;
+  }
   record.later_fields.emplace_back(field);
   return is_later_field(field);
 }
@@ -222,6 +227,9 @@ std::string record_text(const Record& record) {
   }
   if (!record.data.empty()) {
     out += ";d=" + escape_text(record.data);
+  }
+  if (record.data_token.value != 0) {
+    out += ";dt=" + std::to_string(record.data_token.value);
   }
   for (const std::string& field : record.later_fields) {
     out += ';' + field;

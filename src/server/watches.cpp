@@ -70,6 +70,12 @@ std::vector<Watches::Id> Watches::concerned(const std::string& key, const State&
   }
   const bool is_free = !state.value || state.value->holders.empty();
   const std::vector<ClientId> next = next_in_line(state.tickets);
+  std::set<ClientId> waiting;
+  for (const Ticket& ticket : state.tickets) {
+    waiting.insert(ticket.claim.client);
+  }
+  // Beyond that nobody can tell who waits from who looks on.
+  const bool all_shown = waiting.size() < kTicketsPerReplyMax;
   for (const Id& id : of_key->second) {
     Watcher& watcher = watches_.at(id);
     const bool listed = state.value && state.value->find(watcher.client) != nullptr;
@@ -77,7 +83,9 @@ std::vector<Watches::Id> Watches::concerned(const std::string& key, const State&
     if (watcher.told == state.accepted) {
       continue;
     }
-    if (is_free || listed || was_listed || std::ranges::find(next, watcher.client) != next.end()) {
+    const bool looks_on = all_shown && !waiting.contains(watcher.client);
+    if (is_free || listed || was_listed || looks_on ||
+        std::ranges::find(next, watcher.client) != next.end()) {
       watcher.told = state.accepted;
       told.push_back(id);
     }

@@ -1,8 +1,8 @@
 // Who wants to hear of changes of which lock, and who is told of one.
 //
-// A change concerns those whom the lock lists or listed, those who stand next in line, and
-// everybody once the lock is free. All others hear nothing, so that a long line costs no more than
-// a short one.
+// A change concerns those whom the lock lists or listed, those who stand next in line, those who
+// look on without waiting, and everybody once the lock is free. All others hear nothing, so that a
+// long line costs no more than a short one.
 //
 // Invariants:  no more than `most` watches, and `most_of_one` of one connection.
 // Threads:     one at a time.

@@ -220,8 +220,8 @@ void Session::on_done(SessionOutput& output, const Outcome& outcome, Instant now
     case Errand::confirm:
       if (chosen != nullptr) {
         on_confirmed(output, *chosen, now);
-      } else if (std::holds_alternative<DeclinedBy>(outcome)) {
-        lose(output, "the lock was taken away");
+      } else if (const auto* declined = std::get_if<DeclinedBy>(&outcome)) {
+        on_confirm_declined(output, declined->declined, now);
       } else {
         back_off(now);
       }

@@ -73,14 +73,17 @@ struct Renewed {
 struct Lost {
   std::string why;
 };
-struct Released {};  // a majority has it; or nothing was held
-struct NoQuorum {    // an attempt found no majority of servers
+struct Stored {};     // a majority has the value
+struct NotStored {};  // nor will it be: the record has no room for it, or is too new
+struct Released {};   // a majority has it; or nothing was held
+struct NoQuorum {     // an attempt found no majority of servers
   bool answered = false;
 };
 struct AlarmRaised {
   Ballot ballot;
 };
-using Event = std::variant<Granted, Busy, Closed, Renewed, Lost, Released, NoQuorum, AlarmRaised>;
+using Event = std::variant<Granted, Busy, Closed, Renewed, Lost, Stored, NotStored, Released,
+                           NoQuorum, AlarmRaised>;
 
 struct SessionOutput {
   bool save = false;  // call saved() and make it last before sending
@@ -101,6 +104,11 @@ class Session {
 
   // Sends a heartbeat if it still holds. Earlier ones may still be answered.
   [[nodiscard]] SessionOutput renew(Instant now);
+
+  // Stores `text` with the lock, in place of what it was asked to store before. Goes on trying
+  // until Stored or NotStored; if the lock is lost or released before, it may be stored or not.
+  // Does nothing unless it holds. Requires: an exclusive claim.
+  [[nodiscard]] SessionOutput store(std::string text, Instant now);
 
   // Ends the belief and gives up whatever is or may be held; ends a wait. Goes on trying until
   // Released.
@@ -147,6 +155,10 @@ class Session {
     std::vector<bool> blocked;  // will not take it before the record is written anew
     std::vector<bool> failed;
     bool settled = false;  // confirmed, or known to be impossible
+  };
+  struct Storing {
+    std::string text;
+    OpId op;
   };
   struct MyTicket {
     std::uint32_t number = 0;
@@ -235,6 +247,8 @@ class Session {
   void settle_beat(SessionOutput& output, Beat& beat, Instant now);
   [[nodiscard]] Beat* find_beat(AttemptId attempt);
   void start_confirm(SessionOutput& output, Instant now);
+  [[nodiscard]] ChangeFunction confirm_change() const;
+  void on_confirm_declined(SessionOutput& output, Declined why, Instant now);
   void start_release(SessionOutput& output, Instant now);
   void on_confirmed(SessionOutput& output, const Chosen& chosen, Instant now);
   void on_released(SessionOutput& output, const Chosen& chosen);
@@ -273,7 +287,8 @@ class Session {
   std::optional<Sticky> sticky_;        // this session's own, for anything
   std::optional<Sticky> plain_sticky_;  // saved by an earlier process: for the plain release only
   std::uint32_t beat_number_ = 0;
-  std::vector<Beat> beats_;  // unanswered, oldest first
+  std::vector<Beat> beats_;         // unanswered, oldest first
+  std::optional<Storing> storing_;  // not known to be chosen yet
 
   std::map<GrantId, Observer> observers_;
   std::vector<std::optional<State>> states_;

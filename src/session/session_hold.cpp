@@ -134,11 +134,39 @@ void Session::start_confirm(SessionOutput& output, Instant now) {
   plain_sticky_.reset();
   output.save = true;
   Operation operation{
-      .intent = Intent::plain,
-      .change = [client = setup_.claim.client, token = token_](
-                    const Record& base, const auto&) { return confirm(base, client, token); },
-      .want_sticky = setup_.sticky_promises};
+      .intent = Intent::plain, .change = confirm_change(), .want_sticky = setup_.sticky_promises};
   start(output, Errand::confirm, std::move(operation), std::nullopt, now);
+}
+
+ChangeFunction Session::confirm_change() const {
+  return [client = setup_.claim.client, token = token_, storing = storing_](const Record& base,
+                                                                            const auto&) {
+    return storing ? store_value(base, client, token, storing->text, storing->op)
+                   : confirm(base, client, token);
+  };
+}
+
+SessionOutput Session::store(std::string text, Instant now) {
+  INVARIANT(setup_.claim.mode == Mode::exclusive);
+  SessionOutput output;
+  if (lapse(output, now) || !belief_) {
+    return output;
+  }
+  storing_ = Storing{std::move(text), draw_op()};
+  if (proposer_.idle() && !pause_from_) {
+    start_confirm(output, now);
+  }
+  return output;
+}
+
+void Session::on_confirm_declined(SessionOutput& output, Declined why, Instant now) {
+  if (why == Declined::not_held) {
+    lose(output, "the lock was taken away");
+    return;
+  }
+  storing_.reset();
+  output.events.emplace_back(NotStored{});
+  start_confirm(output, now);
 }
 
 void Session::on_confirmed(SessionOutput& output, const Chosen& chosen, Instant now) {
@@ -149,10 +177,17 @@ void Session::on_confirmed(SessionOutput& output, const Chosen& chosen, Instant 
   granted_at_ = chosen.ballot;
   record_ = chosen.value;
   sticky_ = chosen.sticky;
+  if (storing_ && storing_->op == chosen.value.op) {
+    storing_.reset();
+    output.events.emplace_back(Stored{});
+  }
   SessionOutput beat = renew(now);
   output.save = true;
   std::ranges::move(beat.sends, std::back_inserter(output.sends));
   std::ranges::move(beat.events, std::back_inserter(output.events));
+  if (storing_ && belief_ && proposer_.idle()) {  // asked for while this was under way
+    start_confirm(output, now);
+  }
 }
 
 SessionOutput Session::release(Instant now) {
@@ -160,6 +195,7 @@ SessionOutput Session::release(Instant now) {
   const bool was_listed = maybe_listed_;
   belief_.reset();  // first of all: from here on nobody may act under the lock
   beats_.clear();
+  storing_.reset();
   look_.reset();
   pause_from_.reset();
   goal_ = Goal::release;
@@ -219,6 +255,7 @@ void Session::on_released(SessionOutput& output, const Chosen& chosen) {
 void Session::lose(SessionOutput& output, std::string why) {
   belief_.reset();
   beats_.clear();
+  storing_.reset();
   sticky_.reset();
   plain_sticky_.reset();
   if (errand_ == Errand::confirm) {

@@ -327,5 +327,48 @@ TEST(Acquire, DeclinesWhereTheRecordWouldHaveTooManyFields) {
   EXPECT_EQ(change.declined, Declined::no_room);
 }
 
+TEST(StoreValue, KeepsEverythingElse) {
+  const Record held =
+      after(acquire(*parse_record("1;n=7;o=z;l=7:r:released:0:w;note=n;d=old;dt=3;later=field"),
+                    wants("a", "op1")));
+  const Record record = after(store_value(held, {"a"}, FencingToken{8}, "new one", {"op2"}));
+  Record expected = held;
+  expected.op = {"op2"};
+  expected.data = "new one";
+  expected.data_token = FencingToken{8};
+  EXPECT_EQ(record, expected);
+  EXPECT_EQ(after(store_value(record, {"a"}, FencingToken{8}, "new one", {"op2"})), record);
+  EXPECT_EQ(after(store_value(held, {"a"}, FencingToken{8}, "", {"op2"})).data_token,
+            FencingToken{8});
+}
+
+TEST(StoreValue, IsForTheHolderOnly) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  EXPECT_EQ(store_value(held, {"b"}, FencingToken{1}, "v", {"op2"}).declined, Declined::not_held);
+  EXPECT_EQ(store_value(held, {"a"}, FencingToken{2}, "v", {"op2"}).declined, Declined::not_held);
+  Record newer = held;
+  newer.version = 2;
+  EXPECT_EQ(store_value(newer, {"a"}, FencingToken{1}, "v", {"op2"}).declined, Declined::too_new);
+}
+
+TEST(StoreValue, DeclinesWhatCouldNotBeReadBack) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const auto store = [&](std::size_t bytes) {
+    return store_value(held, {"a"}, FencingToken{1}, std::string(bytes, 'd'), {"op2"});
+  };
+  EXPECT_TRUE(store(kDataBytesMax).next);
+  EXPECT_EQ(store(kDataBytesMax + 1).declined, Declined::no_room);
+}
+
+TEST(StoreValue, SurvivesTheHolder) {
+  Record record = after(acquire(Record{}, wants("a", "op1")));
+  record = after(store_value(record, {"a"}, FencingToken{1}, "v", {"op2"}));
+  record = after(release(record, gives_up("a", {ticket(1, "b")})));
+  ASSERT_NE(record.find(ClientId{"b"}), nullptr);
+  record = after(evict(record, {FencingToken{2}, record.holders[0].op}, wants("c", "op3")));
+  EXPECT_EQ(record.data, "v");
+  EXPECT_EQ(record.data_token, FencingToken{1});
+}
+
 }  // namespace
 }  // namespace dexlock

@@ -104,6 +104,9 @@ class FakeCluster {
     feed(client, clients_[client].session->acquire(patience, clock(client)));
   }
   void renew(std::size_t client) { feed(client, clients_[client].session->renew(clock(client))); }
+  void store(std::size_t client, const std::string& text) {
+    feed(client, clients_[client].session->store(text, clock(client)));
+  }
   void release(std::size_t client) {
     feed(client, clients_[client].session->release(clock(client)));
   }

@@ -111,6 +111,8 @@ TEST(RecordText, RefusesEverythingButTheCanonicalForm) {
       "1;n=1;o=a;g=hold",
       "1;n=1;o=a;note=",
       "1;n=1;o=a;d=a b",
+      "1;n=1;o=a;dt=0",
+      "1;n=1;o=a;dt=1;d=x",
       "1;n=1;o=a;d=x;note=y",
       "1;n=1;o=a;later=\"",
       "1;n=1;o=a;later=\\",

@@ -54,6 +54,7 @@ class World {
   std::uint64_t trace = 0;
   std::size_t grants = 0;
   std::size_t evictions = 0;
+  std::size_t values_stored = 0;
 
  private:
   enum class Doing { nothing, acquiring, holding, releasing };
@@ -145,6 +146,9 @@ class World {
     if (cluster_.client(at).session == nullptr) {
       cluster_.start(at);
       life.doing = cluster_.holds(at) ? Doing::holding : Doing::nothing;
+    } else if (life.doing == Doing::holding && percent(30) &&
+               cluster_.client(at).setup.claim.mode == Mode::exclusive) {
+      cluster_.store(at, std::to_string(++values_));
     } else if (life.doing == Doing::holding) {
       life.doing = Doing::releasing;
       cluster_.release(at);
@@ -282,8 +286,23 @@ class World {
           violations.push_back("what had ended was undone");
         }
       }
+      if (before != nullptr && record.data != before->data) {
+        judge_value(*before, record);
+      }
       evictions += record.last && record.last->how == EndKind::expired ? 1U : 0U;
       before = &record;
+    }
+  }
+
+  // The later a value was asked for, the higher it is.
+  void judge_value(const Record& before, const Record& record) {
+    ++values_stored;
+    if (before.find(record.data_token) == nullptr) {
+      violations.push_back("a value was stored by somebody who does not hold the lock");
+    }
+    const auto number = [](const Record& r) { return r.data.empty() ? 0 : std::stoul(r.data); };
+    if (number(record) <= number(before)) {
+      violations.push_back("a value of the past came back");
     }
   }
 
@@ -291,6 +310,7 @@ class World {
   Random random_;
   FakeCluster cluster_{3};
   std::vector<Life> lives_;
+  std::uint64_t values_ = 0;  // were to be stored
   std::uint64_t losses_ = 0;  // percent of the messages
   std::uint64_t repeats_ = 0;
   std::uint64_t slow_ = 0;
@@ -308,21 +328,25 @@ TEST(SessionRandom, KeepsEveryPromiseUnderFaultsAndGoesOnAfterThem) {
   const std::uint64_t last = one != nullptr ? first : 3'000;
   std::size_t grants = 0;
   std::size_t evictions = 0;
+  std::size_t values_stored = 0;
   int failures = 0;
   for (std::uint64_t seed = first; seed <= last && failures < 5; ++seed) {
     World world(seed, Planted::nothing);
     world.run();
     grants += world.grants;
     evictions += world.evictions;
+    values_stored += world.values_stored;
     for (const std::string& violation : world.violations) {
       ADD_FAILURE() << violation << "; again: DEXLOCK_SEED=" << seed << " unit_tests "
                     << "--gtest_filter=SessionRandom.Keeps*";
       ++failures;
     }
   }
-  std::cout << grants << " grants, " << evictions << " evictions\n";
+  std::cout << grants << " grants, " << evictions << " evictions, " << values_stored
+            << " values stored\n";
   EXPECT_GT(grants, 3 * (last - first));
   EXPECT_TRUE(one != nullptr || evictions > last / 10);
+  EXPECT_TRUE(one != nullptr || values_stored > last);
 }
 
 TEST(SessionRandom, RunsTheSameWayEachTime) {

@@ -39,14 +39,34 @@ TEST(Watches, TellsEverybodyThatTheLockIsFree) {
   EXPECT_EQ(watches.concerned("a", held_by({}, 2)).size(), 2U);
 }
 
+// All of them behind three others in line, whom a change concerns in any case.
+State waited_for(State state) {
+  for (const char* client : {"w1", "w2", "w3", "c1", "c2"}) {
+    state.tickets.push_back(ticket(client, static_cast<std::uint32_t>(state.tickets.size())));
+  }
+  return state;
+}
+
 TEST(Watches, TellsHoldersNewAndOld) {
   Watches watches(10, 10);
   ASSERT_TRUE(watches.add({kOne, 1}, watch("a", "c1")));
   ASSERT_TRUE(watches.add({kOne, 2}, watch("a", "c2")));
-  EXPECT_EQ(watches.concerned("a", held_by({"c1"}, 1)), (Ids{{kOne, 1}}));
-  EXPECT_EQ(watches.concerned("a", held_by({"c2"}, 2)), (Ids{{kOne, 1}, {kOne, 2}}));
-  EXPECT_TRUE(watches.concerned("a", held_by({"c3"}, 3)).size() == 1U);
-  EXPECT_TRUE(watches.concerned("a", held_by({"c4"}, 4)).empty());
+  EXPECT_EQ(watches.concerned("a", waited_for(held_by({"c1"}, 1))), (Ids{{kOne, 1}}));
+  EXPECT_EQ(watches.concerned("a", waited_for(held_by({"c2"}, 2))), (Ids{{kOne, 1}, {kOne, 2}}));
+  EXPECT_TRUE(watches.concerned("a", waited_for(held_by({"c3"}, 3))).size() == 1U);
+  EXPECT_TRUE(watches.concerned("a", waited_for(held_by({"c4"}, 4))).empty());
+}
+
+TEST(Watches, TellsWhoLooksOnOfEveryChangeWhileItCanTellWhoWaits) {
+  Watches watches(10, 10);
+  ASSERT_TRUE(watches.add({kOne, 1}, watch("a", "looker")));
+  EXPECT_EQ(watches.concerned("a", waited_for(held_by({"h"}, 1))).size(), 1U);
+  EXPECT_EQ(watches.concerned("a", waited_for(held_by({"h"}, 1))).size(), 0U);
+  State crowded = held_by({"h"}, 2);
+  for (std::uint32_t number = 0; number < kTicketsPerReplyMax; ++number) {
+    crowded.tickets.push_back(ticket("w" + std::to_string(number), number));
+  }
+  EXPECT_TRUE(watches.concerned("a", crowded).empty());
 }
 
 TEST(Watches, TellsThoseNextInLineOnlyOfAHeldLock) {
