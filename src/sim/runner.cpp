@@ -158,9 +158,11 @@ void Runner::on_event(const Event& event) {
     around_.counts.add(Seen::busy);
   } else if (std::holds_alternative<NoQuorum>(event)) {
     around_.counts.add(Seen::no_quorum);
-  } else if (std::holds_alternative<Closed>(event)) {
+  } else if (const auto* closed = std::get_if<Closed>(&event)) {
     around_.counts.add(Seen::closed);
-    begin_release();
+    if (!closed->waits) {
+      begin_release();
+    }
   } else if (std::holds_alternative<AlarmRaised>(event)) {
     around_.findings.add(around_.now(), "alarm", name_ + " raised the alarm: two values");
   }
