@@ -53,9 +53,10 @@ all_go_on() {
     f=$(file_of a x)
     [ -s "$f" ]
     eval "$damage"
-    # With what is left of it a may hold on or learn that it does not, but no other may get in.
+    # With what is left of it a may hold on or learn that it does not, or that nothing can be
+    # written there; but no other may get in.
     run within 30 get-lock --owner a x 0.5 0 0.1
-    [ "$status" -le 1 ]
+    [ "$status" -le 1 ] || [[ -d $f && $status -eq 74 ]]
     if [ -d "$f" ]; then
       rmdir "$f"
     fi
