@@ -25,6 +25,8 @@ Record choose(const std::vector<State>& promises, std::size_t servers) {
         top, [&](const State* other) { return other->value == candidate->value; }));
   };
   const State* best = top.front();
+  Ballot parent = highest;
+  parent.fast = 0;
   for (const State* candidate : top) {
     const std::size_t unheard = servers - promises.size();
     if (candidate->copied || votes(candidate) + unheard >= fast_quorum(servers)) {
@@ -35,7 +37,10 @@ Record choose(const std::vector<State>& promises, std::size_t servers) {
       best = candidate;
     }
   }
-  return record_of(*best);
+  // None was chosen there, nor can be. What all of them were votes on is the better base: a vote
+  // may be that of somebody who is gone.
+  const auto unvoted = std::ranges::find(promises, parent, &State::accepted);
+  return record_of(unvoted != promises.end() ? *unvoted : *best);
 }
 
 }  // namespace dexlock

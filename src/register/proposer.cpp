@@ -175,7 +175,8 @@ ProposerOutput Proposer::settle_fast() {
     return finish(refused());
   }
   const bool contested = std::ranges::any_of(states, [&](const State& state) {
-    return state.accepted == newest->accepted && record_of(state) != likely;
+    return state.accepted.fast != 0 && state.accepted == newest->accepted &&
+           record_of(state).op != operation_.fast->op;
   });
   if (contested) {
     operation_.intent = Intent::plain;

@@ -1,7 +1,6 @@
 #include "session/reading.hpp"
 
 #include <algorithm>
-#include <map>
 #include <string_view>
 #include <utility>
 
@@ -106,12 +105,20 @@ ReadingOutput Reading::pass_on(ProposerOutput produced) {
 
 // A value that was copied from an earlier epoch is no vote, and one of a fast ballot needs more.
 std::optional<Record> Reading::agreed() const {
-  std::map<Ballot, std::size_t> votes;
   for (const auto& reply : replies_) {
     const auto* answer = reply ? std::get_if<Answer>(&*reply) : nullptr;
-    if (answer != nullptr && !answer->state.copied && answer->state.accepted.fast == 0 &&
-        ++votes[answer->state.accepted] >= majority(replies_.size())) {
-      return record_of(answer->state);
+    if (answer == nullptr || answer->state.copied) {
+      continue;
+    }
+    const State& state = answer->state;
+    const auto votes = static_cast<std::size_t>(std::ranges::count_if(replies_, [&](const auto& r) {
+      const auto* other = r ? std::get_if<Answer>(&*r) : nullptr;
+      return other != nullptr && !other->state.copied && other->state.accepted == state.accepted &&
+             other->state.value == state.value;
+    }));
+    const bool fast = state.accepted.fast != 0;
+    if (votes >= (fast ? fast_quorum(replies_.size()) : majority(replies_.size()))) {
+      return record_of(state);
     }
   }
   return std::nullopt;

@@ -95,6 +95,9 @@ SessionOutput Session::on_reply(std::size_t server, AttemptId attempt, const Rep
   if (answer != nullptr) {
     observe(server, answer->state, now);
     proposer_.saw(answer->state);
+    if (attempt == fast_attempt_ && !fast_heard_.empty()) {
+      fast_heard_[server] = true;
+    }
   }
   if (lapse(output, now) || (answer != nullptr && inherit(output, now))) {
     return output;
@@ -173,6 +176,11 @@ void Session::take(SessionOutput& output, ProposerOutput produced, Instant now) 
     if (!op_sent_) {
       op_sent_ = now;
     }
+    if (std::holds_alternative<Fast>(produced.sends.front().request)) {
+      fast_late_ = fast_may_come_late();
+      fast_attempt_ = produced.sends.front().attempt;
+      fast_heard_.assign(setup_.servers, false);
+    }
   }
   std::ranges::move(produced.sends, std::back_inserter(output.sends));
   if (!proposer_.waits_for_fast_quorum()) {
@@ -185,6 +193,10 @@ void Session::take(SessionOutput& output, ProposerOutput produced, Instant now) 
   if (produced.done) {
     on_done(output, *produced.done, now);
   }
+}
+
+bool Session::fast_may_come_late() const {
+  return fast_late_ || std::ranges::find(fast_heard_, false) != fast_heard_.end();
 }
 
 void Session::start(SessionOutput& output, Errand errand, Operation operation,

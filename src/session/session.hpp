@@ -212,6 +212,7 @@ class Session {
   void hasten(Instant now);
   void on_look_reply(SessionOutput& output, std::size_t server, bool answered, Instant now);
   [[nodiscard]] const State* newest_state() const;
+  [[nodiscard]] bool fast_may_come_late() const;
   [[nodiscard]] bool is_undecided() const;
   [[nodiscard]] std::size_t votes_for(const State& one) const;
   [[nodiscard]] bool is_likelier(const State& a, const State& b) const;
@@ -268,6 +269,9 @@ class Session {
   Instant asked_;                   // when it began
   std::optional<Instant> op_sent_;  // before the first value that grants it left
   bool try_fast_ = false;
+  AttemptId fast_attempt_ = 0;    // the latest
+  std::vector<bool> fast_heard_;  // of it; who has not answered may still vote
+  bool fast_late_ = false;        // an earlier one may still come to a vote somewhere
   std::uint32_t last_grant_ = 0;  // how many grants there were by the last of this session's
   std::optional<Nanoseconds> fast_until_;  // on the boot clock: then a classic ballot follows
   bool insist_ = false;        // what would be disturbed has ended on the server that knows best

@@ -242,8 +242,9 @@ void Session::start_release(SessionOutput& output, Instant now) {
 
 void Session::on_released(SessionOutput& output, const Chosen& chosen) {
   goal_ = Goal::nothing;
-  // A ticket that its removal did not reach may still inherit the lock.
-  maybe_listed_ = refresh_number_ != 0;
+  // A ticket that its removal did not reach may still inherit the lock, and a request for it that a
+  // server has not answered may still be a vote.
+  maybe_listed_ = refresh_number_ != 0 || fast_may_come_late();
   token_ = FencingToken{};
   granted_at_ = chosen.ballot;
   record_.reset();

@@ -209,6 +209,18 @@ void need_fast_ballots(Mix& mix) {
   mix.kill_every = Nanoseconds(mix.lease);
 }
 
+// Half of them is no majority; of three nobody misses the counting of fast votes.
+std::size_t servers_for(Plant plant) {
+  switch (plant) {
+    case Plant::majority_off_by_one:
+      return 4;
+    case Plant::fast_votes_not_counted:
+      return 5;
+    default:
+      return 3;
+  }
+}
+
 void prepare_for(Plant plant, Mix& mix) {
   switch (plant) {
     case Plant::sync_skipped:
@@ -363,7 +375,7 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
     mix.modes = limits.plant == Plant::released_by_name || limits.plant == Plant::holder_forgotten
                     ? mix.modes
                     : ModeKind::exclusive;
-    mix.servers = limits.plant == Plant::majority_off_by_one ? 4 : 3;
+    mix.servers = servers_for(limits.plant);
     mix.clients = std::min<std::size_t>(mix.clients, 5);
     mix.hold_max = std::max(mix.hold_max, Nanoseconds(mix.lease));
     prepare_for(limits.plant, mix);

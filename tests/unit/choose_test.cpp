@@ -40,8 +40,16 @@ TEST(Choose, TakesTheFastValueThatMayHaveBeenChosen) {
   // N=5, Qf=4: two of three heard and both unheard may have voted a.
   EXPECT_EQ(choose({voted(fast, "b"), voted(fast, "a"), voted(fast, "a")}, 5), value("a"));
   EXPECT_EQ(choose({voted(fast, "a"), voted(fast, "b"), voted(fast, "a")}, 5), value("a"));
-  // N=3, Qf=3: one vote heard, none against it.
-  EXPECT_EQ(choose({voted(ballot(3), "base"), voted(fast, "a")}, 3), value("a"));
+  // N=3, Qf=3: two votes heard, none against them.
+  EXPECT_EQ(choose({voted(fast, "a"), voted(fast, "a")}, 3), value("a"));
+}
+
+// Whoever has promised without a vote will never vote: nobody gets three.
+TEST(Choose, BuildsOnWhatWasVotedOnIfNoFastValueCanBeChosen) {
+  const Ballot fast = ballot(3, 1);
+  EXPECT_EQ(choose({voted(ballot(3), "base"), voted(fast, "a")}, 3), value("base"));
+  EXPECT_EQ(choose({voted(fast, "a"), voted(ballot(2), "old")}, 3), value("a"))
+      << "what it was a vote on is not shown";
 }
 
 // The mutant "recovery without counting" loses an acknowledged value at N=5.
@@ -59,7 +67,7 @@ TEST(Choose, CountsWhenTheNewestFastVotesAreSplit) {
 TEST(Choose, TakesTheMostVotedFastValueIfNoneCanBeChosen) {
   const Ballot fast = ballot(3, 1);
   EXPECT_EQ(choose({voted(fast, "b"), voted(fast, "a"), voted(fast, "b"), voted(fast, "a"),
-                    voted(ballot(3), "base")},
+                    voted(ballot(2), "old")},
                    5),
             value("a"))
       << "a tie goes to the smaller operation id";

@@ -141,6 +141,44 @@ TEST_F(SessionFastTest, WhoeverWaitsInLineComesFirst) {
   EXPECT_FALSE(cluster.holds(b));
 }
 
+// One server gets the request only when its sender has had the lock by the others and gone.
+TEST_F(SessionFastTest, AMessageThatCameLateIsReleasedByTheNextRelease) {
+  const auto a = asks("a");
+  const auto late = [&](const auto& m) {
+    return m.client == a && m.server == 2 && std::holds_alternative<Fast>(m.request);
+  };
+  cluster.deliver_all([&](const auto& m) { return !late(m); });
+  cluster.pass(milliseconds(10));
+  cluster.wake(a);
+  cluster.deliver_all([&](const auto& m) { return !late(m); });
+  ASSERT_TRUE(cluster.holds(a));
+  cluster.release(a);
+  cluster.deliver_all([&](const auto& m) { return !late(m); });
+  ASSERT_EQ(cluster.count<Released>(a), 1U);
+  const auto b = asks("b");
+  cluster.deliver_all([&](const auto& m) { return !late(m); });
+  ASSERT_TRUE(cluster.holds(b));
+  cluster.release(b);
+  cluster.deliver_all([&](const auto& m) { return !late(m); });
+  cluster.deliver_all(late);
+  ASSERT_NE(cluster.server(2).durable.value->find(ClientId{"a"}), nullptr);
+  cluster.release(a);
+  cluster.run_for(seconds(1));
+  EXPECT_EQ(cluster.count<Released>(a), 2U);
+  EXPECT_EQ(cluster.server(2).durable.value->find(ClientId{"a"}), nullptr);
+}
+
+// Nor does it keep anybody from the lock.
+TEST_F(SessionFastTest, AVoteOfSomebodyWhoIsGoneStandsInNobodysWay) {
+  const auto a = asks("a");
+  ASSERT_TRUE(cluster.deliver_one([&](const auto& m) { return m.server == 2; }));
+  cluster.kill(a);
+  cluster.drop(FakeCluster::any());
+  const auto b = asks("b");
+  cluster.run_for(seconds(1));
+  EXPECT_TRUE(cluster.holds(b));
+}
+
 // A gives way to B for the tie on the servers it hears first, B to A for the other two.
 TEST_F(SessionFastTest, TwoWhoGiveWayToEachOtherDoNotBothGoWithoutIt) {
   const auto once = [&](const std::string& name) {
