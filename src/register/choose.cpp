@@ -1,13 +1,21 @@
 #include "register/choose.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "lock/invariant.hpp"
 #include "lock/quorum.hpp"
 
 namespace dexlock {
 
-Record choose(const std::vector<State>& promises, std::size_t servers) {
+bool may_be_chosen(const std::vector<State>& states, const State& vote, std::size_t servers) {
+  const auto votes = static_cast<std::size_t>(std::ranges::count_if(states, [&](const State& one) {
+    return one.accepted == vote.accepted && one.value == vote.value;
+  }));
+  return votes + (servers - states.size()) >= fast_quorum(servers);
+}
+
+Record choose(const std::vector<State>& promises, std::size_t servers, const OpId& mine) {
   INVARIANT(promises.size() >= majority(servers));
   INVARIANT(promises.size() <= servers);
   const Ballot highest = std::ranges::max(promises, {}, &State::accepted).accepted;
@@ -20,27 +28,24 @@ Record choose(const std::vector<State>& promises, std::size_t servers) {
   if (highest.fast == 0) {
     return record_of(*top.front());
   }
-  const auto votes = [&](const State* candidate) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        top, [&](const State* other) { return other->value == candidate->value; }));
-  };
-  const State* best = top.front();
-  Ballot parent = highest;
-  parent.fast = 0;
   for (const State* candidate : top) {
-    const std::size_t unheard = servers - promises.size();
-    if (candidate->copied || votes(candidate) + unheard >= fast_quorum(servers)) {
+    if (candidate->copied || may_be_chosen(promises, *candidate, servers)) {
       return record_of(*candidate);
     }
-    if (votes(candidate) > votes(best) ||
-        (votes(candidate) == votes(best) && record_of(*candidate).op < record_of(*best).op)) {
-      best = candidate;
-    }
   }
-  // None was chosen there, nor can be. What all of them were votes on is the better base: a vote
-  // may be that of somebody who is gone.
-  const auto unvoted = std::ranges::find(promises, parent, &State::accepted);
-  return record_of(unvoted != promises.end() ? *unvoted : *best);
+  Ballot parent = highest;
+  parent.fast = 0;
+  if (const auto at = std::ranges::find(promises, parent, &State::accepted); at != promises.end()) {
+    return record_of(*at);
+  }
+  const auto votes = [&](const State* one) {
+    return std::ranges::count_if(top,
+                                 [&](const State* other) { return other->value == one->value; });
+  };
+  const auto rank = [&](const State* one) {
+    return std::tuple(record_of(*one).op != mine, -votes(one), record_of(*one).op);
+  };
+  return record_of(**std::ranges::min_element(top, {}, rank));
 }
 
 }  // namespace dexlock

@@ -138,7 +138,9 @@ ProposerOutput Proposer::on_fast_phase() {
   const std::size_t count = most == votes.end() ? 0 : equal_to(*most);
   if (count < fast_quorum(servers_)) {
     const bool heard = answers() >= majority(servers_) || servers_ - failed < majority(servers_);
-    return count + unheard >= fast_quorum(servers_) || !heard ? ProposerOutput{} : settle_fast();
+    // The last ones may tell that of several rivals nobody has been chosen.
+    const bool clear = heard && (unheard == 0 || newest_accepted().fast == 0);
+    return count + unheard >= fast_quorum(servers_) || !clear ? ProposerOutput{} : settle_fast();
   }
   const Ballot& ballot = (*most)->accepted;
   Chosen chosen{
@@ -153,35 +155,25 @@ ProposerOutput Proposer::on_fast_phase() {
   return finish(std::move(chosen));
 }
 
-// Of several who voted for themselves at one ballot, the one that choose() would find does the
-// recovery, whatever stands in its way; the others give way to it.
-ProposerOutput Proposer::settle_fast() {
-  INVARIANT(phase_ == Phase::fast);
-  const State* newest = nullptr;
-  std::vector<State> states;
+Ballot Proposer::newest_accepted() const {
+  Ballot newest = zero_ballot(epoch_);
   for (const auto& reply : replies_) {
     if (const Answer* answer = answer_of(reply)) {
-      states.push_back(answer->state);
-      if (newest == nullptr || answer->state.accepted > newest->accepted) {
-        newest = &answer->state;
-      }
+      newest = std::max(newest, answer->state.accepted);
     }
   }
-  if (newest == nullptr || states.size() < majority(servers_)) {
-    return prepare();
-  }
-  const Record likely = choose(states, servers_);
-  if (!compatible(likely, operation_.claim)) {
-    return finish(refused());
-  }
-  const bool contested = std::ranges::any_of(states, [&](const State& state) {
-    return state.accepted.fast != 0 && state.accepted == newest->accepted &&
-           record_of(state).op != operation_.fast->op;
+  return newest;
+}
+
+// If the newest value stands in the way, who asks decides whether that one has been chosen.
+ProposerOutput Proposer::settle_fast() {
+  INVARIANT(phase_ == Phase::fast);
+  const bool in_the_way = std::ranges::any_of(replies_, [&](const auto& reply) {
+    const Answer* answer = answer_of(reply);
+    return answer != nullptr && answer->state.accepted == newest_accepted() &&
+           !compatible(record_of(answer->state), operation_.claim);
   });
-  if (contested) {
-    operation_.intent = Intent::plain;
-  }
-  return prepare();
+  return in_the_way && answers() >= majority(servers_) ? finish(refused()) : prepare();
 }
 
 // Nothing better than what has been heard can come of waiting: no majority of promises is possible,
@@ -225,7 +217,7 @@ ProposerOutput Proposer::on_promise_phase(std::size_t, const Reply&, Instant now
     for (const State& promise : promises) {
       queue.insert(queue.end(), promise.tickets.begin(), promise.tickets.end());
     }
-    return propose(choose(promises, servers_), merge_tickets(std::move(queue)), now);
+    return propose(choose(promises, servers_, operation_.op), merge_tickets(std::move(queue)), now);
   }
   if (prepare_is_hopeless()) {
     return finish(refused());

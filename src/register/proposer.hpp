@@ -7,8 +7,8 @@
 // Invariants:  one ballot never carries two values: a ballot is burnt by the first accept that
 // left;
 //              one reply per server and phase counts, and none of an older attempt;
-//              after a fast ballot without success nothing is taken for granted or refused: the
-//              classic ballot counts the votes;
+//              after a fast ballot without success nothing is taken for granted: the classic
+//              ballot counts the votes;
 //              a sticky promise is kept only if a majority's answers to that very accept carried
 //              it, is used for one value at most, and never for an eviction;
 //              one that goes to the heir of a hand-over is never kept by who handed over.
@@ -56,6 +56,7 @@ struct Operation {
   ChangeFunction change;
   bool want_sticky = true;   // ask for a promise for the next ballot along with the acceptance
   bool open = false;         // a FREE value is to be open to fast ballots
+  OpId op;                   // of several fast votes that might be built on, its own is
   std::optional<Fast> fast;  // tried first, unless a sticky promise does as well
 };
 
@@ -128,6 +129,7 @@ class Proposer {
   [[nodiscard]] Refused refused() const;
   [[nodiscard]] bool prepare_is_hopeless() const;
   [[nodiscard]] std::size_t answers() const;
+  [[nodiscard]] Ballot newest_accepted() const;
 
   std::size_t servers_;
   Epoch epoch_;

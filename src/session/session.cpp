@@ -52,6 +52,7 @@ void Session::resume(const Saved& saved) {
   INVARIANT(saved.client == setup_.claim.client);
   INVARIANT(saved.group == setup_.group);
   INVARIANT(goal_ == Goal::nothing);
+  resumed_ = true;
   beat_number_ = saved.beat;
   maybe_listed_ = saved.maybe_listed || saved.token.value != 0;
   proposer_.start_above(saved.granted_at.round);

@@ -214,7 +214,6 @@ class Session {
   [[nodiscard]] const State* newest_state() const;
   [[nodiscard]] bool fast_may_come_late() const;
   [[nodiscard]] bool is_undecided() const;
-  [[nodiscard]] std::size_t votes_for(const State& one) const;
   [[nodiscard]] bool is_likelier(const State& a, const State& b) const;
   [[nodiscard]] std::optional<EvictionBasis> evictable(const Record& record, Instant now) const;
   [[nodiscard]] std::optional<EvictionBasis> dead_holder(const Record& record, Instant now) const;
@@ -268,6 +267,7 @@ class Session {
   OpId op_;                         // of the present acquisition
   Instant asked_;                   // when it began
   std::optional<Instant> op_sent_;  // before the first value that grants it left
+  bool resumed_ = false;
   bool try_fast_ = false;
   AttemptId fast_attempt_ = 0;    // the latest
   std::vector<bool> fast_heard_;  // of it; who has not answered may still vote

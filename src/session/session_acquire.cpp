@@ -5,6 +5,7 @@
 
 #include "lock/invariant.hpp"
 #include "lock/quorum.hpp"
+#include "register/choose.hpp"
 #include "session/session.hpp"
 
 namespace dexlock {
@@ -30,7 +31,8 @@ SessionOutput Session::acquire(Patience patience, Instant now, bool all_up) {
   op_sent_.reset();
   asked_ = now;
   conflicts_ = 0;
-  try_fast_ = setup_.fast_ballots && all_up;
+  // Servers refuse a request for the client that had the lock last if it cannot name that grant.
+  try_fast_ = setup_.fast_ballots && all_up && !(resumed_ && last_grant_ == 0);
   insist_ = false;
   pause_from_.reset();
   ticket_.reset();
@@ -63,7 +65,8 @@ void Session::start_acquire(SessionOutput& output, Instant now) {
   Operation operation{.intent = std::exchange(insist_, false) ? Intent::plain : Intent::acquire,
                       .claim = setup_.claim,
                       .change = acquire_change(),
-                      .want_sticky = setup_.sticky_promises};
+                      .want_sticky = setup_.sticky_promises,
+                      .op = op_};
   std::optional<Sticky> sticky = std::exchange(sticky_, std::nullopt);
   if (in_line() && rank() > 0) {
     sticky.reset();  // who is next is for the servers to say
@@ -94,7 +97,8 @@ void Session::start_evict(SessionOutput& output, const EvictionBasis& basis, Ins
                                 base, victim, spec,
                                 queues ? gone.waiting(base, queue) : std::vector<Ticket>{});
                           },
-                      .want_sticky = setup_.sticky_promises};
+                      .want_sticky = setup_.sticky_promises,
+                      .op = op_};
   start(output, Errand::evict, std::move(operation), std::nullopt, now);
 }
 
@@ -184,8 +188,7 @@ void Session::on_busy(SessionOutput& output, const Record& record, Instant now) 
     start_evict(output, *basis, now);
     return;
   }
-  // Rivals on a fast ballot may each have given way to another one: that somebody holds the lock is
-  // only known once one of them has been chosen.
+  // Of rivals on a fast ballot nobody may have been chosen.
   if (is_undecided() && conflicts_ < kUndecidedMax) {
     insist_ = true;
     back_off(now);
@@ -194,16 +197,19 @@ void Session::on_busy(SessionOutput& output, const Record& record, Instant now) 
   report_busy(output, record, now);
 }
 
+// The newest value was voted for on a fast ballot, and cannot be chosen there.
 bool Session::is_undecided() const {
   const State* newest = newest_state();
-  return newest != nullptr && newest->accepted.fast != 0 &&
-         votes_for(*newest) < fast_quorum(setup_.servers);
-}
-
-std::size_t Session::votes_for(const State& one) const {
-  return static_cast<std::size_t>(std::ranges::count_if(states_, [&](const auto& state) {
-    return state && state->accepted == one.accepted && state->value == one.value;
-  }));
+  if (newest == nullptr || newest->accepted.fast == 0) {
+    return false;
+  }
+  std::vector<State> known;
+  for (const auto& state : states_) {
+    if (state) {
+      known.push_back(*state);
+    }
+  }
+  return !may_be_chosen(known, *newest, setup_.servers);
 }
 
 void Session::report_busy(SessionOutput& output, const Record& record, Instant now) {
@@ -303,8 +309,13 @@ const State* Session::newest_state() const {
 
 // Of two values of one fast ballot, the one that choose() would rather build on.
 bool Session::is_likelier(const State& a, const State& b) const {
-  const std::size_t for_a = votes_for(a);
-  const std::size_t for_b = votes_for(b);
+  const auto votes_for = [&](const State& one) {
+    return std::ranges::count_if(states_, [&](const auto& state) {
+      return state && state->accepted == one.accepted && state->value == one.value;
+    });
+  };
+  const auto for_a = votes_for(a);
+  const auto for_b = votes_for(b);
   return for_a > for_b || (for_a == for_b && record_of(a).op < record_of(b).op);
 }
 

@@ -144,6 +144,12 @@ void add_fast(std::vector<ExhaustCase>& cases) {
   RegisterCase two;
   two.clients = {fast('a', once, Mode::exclusive), fast('b', once, Mode::exclusive)};
   cases.push_back(of_register("fast", CaseSet::ci, "2 clients acquire on a fast ballot", two));
+  RegisterCase rivals;
+  rivals.clients = {fast('a', {{Task::acquire, 2}}, Mode::exclusive),
+                    fast('b', {{Task::acquire, 2}}, Mode::exclusive)};
+  rivals.clients[0].want_sticky = rivals.clients[1].want_sticky = false;
+  cases.push_back(of_register("fast-rivals", CaseSet::large,
+                              "the same, and a classic ballot to decide it", rivals));
   two.restarts = 1;
   two.repeats = 1;
   cases.push_back(of_register("fast-repeats", CaseSet::large,
@@ -156,7 +162,7 @@ void add_fast(std::vector<ExhaustCase>& cases) {
   again.clients = {fast('a', {{Task::acquire}, {Task::release}}, Mode::exclusive),
                    fast('b', once, Mode::exclusive)};
   cases.push_back(
-      of_register("fast-again", CaseSet::large, "a fast ballot, a release, a fast ballot", again));
+      of_register("fast-again", CaseSet::ci, "a fast ballot, a release, a fast ballot", again));
   RegisterCase open{.before = held_by("a", Mode::exclusive, false), .stands_on = 2};
   open.clients = {holding(client('a', {{Task::release}}), 1, 0), fast('b', once, Mode::exclusive)};
   open.clients[0].want_sticky = false;

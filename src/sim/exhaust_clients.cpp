@@ -158,12 +158,14 @@ Operation Clients::operation(const ClientNode& node, std::uint32_t beat) const {
                          .terms = exhaust_terms(),
                          .who = ""};
   Operation operation{
-      .intent = Intent::plain, .claim = spec.claim, .want_sticky = plan.want_sticky};
+      .intent = Intent::plain, .claim = spec.claim, .want_sticky = plan.want_sticky, .op = spec.op};
   switch (plan.script[node.step].task) {
     case Task::acquire:
       operation.intent = Intent::acquire;
       operation.change = [spec](const Record& base, const auto&) { return acquire(base, spec); };
-      if (plan.fast) {
+      if (plan.fast && node.attempts > 1) {
+        operation.intent = Intent::plain;  // to decide among rivals
+      } else if (plan.fast) {
         operation.fast = Fast{.asker = {.claim = spec.claim,
                                         .terms = spec.terms,
                                         .proposer = plan.proposer,

@@ -30,18 +30,19 @@ void ProposalWatch::on_value(const Accept& accept) {
     return;
   }
   const bool prepared = prepared_ballot_ == accept.ballot;
-  const Record base = prepared ? promised_base() : sticky_base(accept.ballot);
+  const Record base = prepared ? promised_base(accept.value.op) : sticky_base(accept.ballot);
   proposed_ = accept.ballot;
   operation_ = linearizable_.on_proposed(base, accept.value);
 }
 
-Record ProposalWatch::promised_base() const {
+// `mine`: if it was built on a fast vote of its own, the value still has that operation.
+Record ProposalWatch::promised_base(const OpId& mine) const {
   std::vector<State> promises;
   for (const auto& [_, state] : promises_) {
     promises.push_back(state);
   }
   if (promises.size() >= majority(servers_)) {
-    return choose(promises, servers_);
+    return choose(promises, servers_, mine);
   }
   return promises.empty() ? Record{}  // planted: half of the servers suffice
                           : record_of(std::ranges::max(promises, {}, &State::accepted));

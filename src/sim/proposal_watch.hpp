@@ -33,7 +33,7 @@ class ProposalWatch {
 
  private:
   void on_value(const Accept& accept);
-  [[nodiscard]] Record promised_base() const;
+  [[nodiscard]] Record promised_base(const OpId& mine) const;
   [[nodiscard]] Record sticky_base(const Ballot& ballot) const;
 
   std::size_t servers_;

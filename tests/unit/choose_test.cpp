@@ -44,6 +44,16 @@ TEST(Choose, TakesTheFastValueThatMayHaveBeenChosen) {
   EXPECT_EQ(choose({voted(fast, "a"), voted(fast, "a")}, 3), value("a"));
 }
 
+// With two of three heard and one vote each, neither can have three.
+TEST(Choose, BuildsOnItsOwnFastVoteIfNoneCanBeChosen) {
+  const Ballot fast = ballot(3, 1);
+  EXPECT_EQ(choose({voted(fast, "a"), voted(fast, "z")}, 3, OpId{"z"}), value("z"));
+  EXPECT_EQ(choose({voted(fast, "a"), voted(fast, "z")}, 3), value("a"));
+  EXPECT_EQ(choose({voted(fast, "a"), voted(fast, "z"), voted(fast, "a")}, 5, OpId{"z"}),
+            value("a"))
+      << "which may have four";
+}
+
 // Whoever has promised without a vote will never vote: nobody gets three.
 TEST(Choose, BuildsOnWhatWasVotedOnIfNoFastValueCanBeChosen) {
   const Ballot fast = ballot(3, 1);

@@ -68,6 +68,28 @@ TEST_F(ReadingTest, PassesOverWhatAMajorityDoesNotHave) {
   EXPECT_EQ(output.record->data, "");
 }
 
+// Two equal votes of a fast ballot may be all that there are, three of three are its quorum.
+TEST_F(ReadingTest, BelievesAFastValueOnlyOfAFastQuorum) {
+  for (const std::size_t server : {0U, 1U}) {
+    accept(server, 2, "voted");
+    servers[server].durable.accepted.fast = servers[server].durable.promised.fast = 1;
+  }
+  const auto written = run(reading.look().sends, {0, 1, 2});
+  ASSERT_TRUE(written.record);
+  EXPECT_EQ(written.record->data, "voted");
+  EXPECT_EQ(servers[1].durable.accepted.fast, 0U) << "written back";
+
+  for (Server& server : servers) {
+    server.durable.accepted = Ballot{1, 9, {9, 9}, 1};
+    server.durable.promised = server.durable.accepted;
+    server.durable.value = Record{.op = {"o"}, .data = "chosen"};
+  }
+  const auto output = run(reading.look().sends, {0, 1, 2});
+  ASSERT_TRUE(output.record);
+  EXPECT_EQ(output.record->data, "chosen");
+  EXPECT_EQ(servers[1].durable.accepted.fast, 1U);
+}
+
 // What one server alone shows may never be chosen: the next reader could miss it.
 TEST_F(ReadingTest, WritesBackWhatTheyDoNotAgreeOn) {
   accept(0, 3, "newest");

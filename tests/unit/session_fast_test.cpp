@@ -226,6 +226,50 @@ TEST_F(SessionFastTest, OfThreeAtOnceOneGetsIt) {
   EXPECT_EQ(std::ranges::count_if(rivals, [&](auto one) { return cluster.holds(one); }), 1);
 }
 
+// Whatever the order in which their messages arrive, several who try once do not all go without a
+// lock that is free.
+TEST_F(SessionFastTest, OfSeveralWhoTryOnceSomebodyGetsIt) {
+  Random random(7);
+  for (const auto& [servers, rivals] :
+       {std::pair(3U, 2U), {3U, 3U}, {5U, 2U}, {5U, 5U}, {4U, 2U}}) {
+    int nobody = 0;
+    constexpr int kRuns = 400;
+    for (int run = 0; run < kRuns; ++run) {
+      FakeCluster race(servers);
+      race.fast_ballots = true;
+      for (unsigned i = 0; i < rivals; ++i) {
+        race.add(std::to_string(run) + "r" + std::to_string(i));
+        race.acquire(i, Patience::once);
+      }
+      for (int steps = 0; steps < 5000; ++steps) {
+        if (!race.wire.empty()) {
+          race.deliver(random.below(race.wire.size()));
+          race.pass(std::chrono::microseconds(20));
+        } else if (const auto [at, client] = race.next_timer(); at < seconds(5)) {
+          race.pass(std::max(at - race.now(), Nanoseconds(0)));
+          race.fire(client);
+        } else {
+          break;
+        }
+        for (unsigned i = 0; i < rivals; ++i) {
+          if (race.session(i).wake_at() && *race.session(i).wake_at() <= race.clock(i).boot) {
+            race.wake(i);
+          }
+        }
+        if (race.count<Granted>(0) + race.count<Granted>(1) > 0) {
+          break;
+        }
+      }
+      std::size_t granted = 0;
+      for (unsigned i = 0; i < rivals; ++i) {
+        granted += race.count<Granted>(i);
+      }
+      nobody += granted == 0 ? 1 : 0;
+    }
+    EXPECT_LE(nobody, kRuns / 100) << rivals << " at " << servers;
+  }
+}
+
 // The same, and all three die: whoever comes later finds three grants of one token.
 TEST_F(SessionFastTest, ThreeDeadRivalsDoNotBlockOthersForEver) {
   for (std::size_t i = 0; i < 3; ++i) {
