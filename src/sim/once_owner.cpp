@@ -81,6 +81,7 @@ void OnceOwner::call() {
     release_due_ = true;
     call_ = Call::release;
     note("calls release");
+    around_.registers.on_releasing(claim_.client, around_.now());
     carry_out(session_->release(clock_now()));
     return;
   }

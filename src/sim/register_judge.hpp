@@ -42,6 +42,7 @@ class RegisterJudge {
   [[nodiscard]] Record value_at(const Ballot& classic) const;
 
   void on_granted(const ClientId& client, FencingToken token, Nanoseconds now);
+  void on_releasing(const ClientId& client, Nanoseconds now);
   void on_released(const ClientId& client, Nanoseconds now);
 
   [[nodiscard]] std::uint64_t chosen() const { return chosen_count_; }
@@ -65,7 +66,7 @@ class RegisterJudge {
   void check_descent(const Ballot& low, const Record& ancestor, const Ballot& high,
                      const Record& value, Nanoseconds now);
   void check_size(const Record& value, Nanoseconds now);
-  [[nodiscard]] const Record* latest_chosen() const;
+  [[nodiscard]] bool came_late(const ClientId& client) const;
 
   std::size_t servers_;
   Findings& findings_;
@@ -73,7 +74,9 @@ class RegisterJudge {
   std::map<Ballot, std::string> prepared_;   // by which process
   std::map<Ballot, std::list<Vote>> votes_;  // of a classic ballot all for one value
   std::map<Ballot, const Record*> chosen_;
-  std::map<FencingToken, Holder> granted_;  // by chosen values
+  std::map<Ballot, Nanoseconds> fast_since_;   // of fast ballots: when they were chosen
+  std::map<ClientId, Nanoseconds> releasing_;  // since when, the latest time
+  std::map<FencingToken, Holder> granted_;     // by chosen values
   std::uint64_t chosen_count_ = 0;
   std::size_t largest_record_ = 0;
 };

@@ -232,6 +232,7 @@ void Runner::begin_release() {
     return;
   }
   note("releases");
+  around_.registers.on_releasing(claim_.client, around_.now());
   carry_out(session_->release(clock_now()));
 }
 
