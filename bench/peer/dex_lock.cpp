@@ -2,14 +2,13 @@
 
 #include <map>
 
+#include "client/client_id.hpp"
 #include "client/held_text.hpp"
 #include "lease/timing.hpp"
-#include "store/machine.hpp"
 
 namespace dexlock::bench {
 namespace {
 
-constexpr std::size_t kClientIdBytes = 12;
 constexpr std::size_t kAtOnce = 256;  // locks that are being taken
 
 // A thread's own: it runs the event loop while it waits.
@@ -127,7 +126,7 @@ ClusterOptions cluster_of(const std::vector<std::string>& servers) {
 LockDriverOptions one_lock(const ClientSetup& setup) {
   return {
       .name = setup.lock,
-      .claim = claim_of({random_hex(kClientIdBytes)}, {}),
+      .claim = claim_of(draw_client_id(), {}),
       .terms = {setup.timeout, std::chrono::milliseconds(0), claim_lease(setup.timeout), kDriftPpm},
       .who = "bench",
       .seen = {}};

@@ -3,8 +3,8 @@
 //
 // A leader that has died is shown until another one has taken the lock over.
 //
-// Threads: any. on_change is called on a thread of the observer's own; it must return soon, must
-// not throw and must not destroy the observer.
+// Threads: any. on_change is called on the background thread of the leases; it must return soon,
+// must not throw and must not destroy an observer or a lease.
 #pragma once
 
 #include <cstdint>

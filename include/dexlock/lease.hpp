@@ -4,8 +4,9 @@
 // the network does, no one else is granted the lock before `timeout + stop_timeout` have passed
 // since elapsed() was zero.
 //
-// Threads: any. Renewal runs on a thread of its own, which calls on_wait and on_lost: these must
-// return soon, must not throw, and must not release or destroy the lease.
+// Threads: any. Renewal runs on one background thread for all leases of the process. It calls
+// on_wait and on_lost: these must return soon, must not throw, and must not release or destroy a
+// lease.
 #pragma once
 
 #include <chrono>
@@ -37,8 +38,8 @@ struct LeaseOptions {
   std::function<void(const std::string&)> on_lost{};  // why; once, and never after release()
 };
 
-// Where calls are to be made, for example on a thread or a loop of the program's own. Any thread
-// may call it. It may make the call at once.
+// Where calls are to be made, for example on a thread or a loop of the program's own. It may make
+// the call at once, on the background thread: there nothing may wait, but a lease may be destroyed.
 using Executor = std::function<void(std::function<void()>)>;
 
 class DEXLOCK_API Lease {
@@ -63,7 +64,8 @@ class DEXLOCK_API Lease {
   [[nodiscard]] static Result<std::unique_ptr<Lease>> acquire_any(
       LeaseOptions options, const std::vector<std::string>& names, std::stop_token stop = {});
 
-  // acquire() that returns at once, and gives its result to `done`, once, by way of `executor`.
+  // acquire() that returns at once (it reads the configuration before), and gives its result to
+  // `done`, once, by way of `executor`.
   using Acquired = std::function<void(Result<std::unique_ptr<Lease>>)>;
   static void async_acquire(LeaseOptions options, Executor executor, Acquired done,
                             std::stop_token stop = {});

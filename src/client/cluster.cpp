@@ -21,7 +21,10 @@ constexpr std::uint32_t kRetryDoublings = 7;
 constexpr std::uint32_t kSilentMax = 2;
 
 // What may wait for one server: a dark one must not cost memory without bound.
-constexpr std::size_t kPendingMax = 1024;
+constexpr std::size_t kPendingMax = 32 * 1024;
+
+// Many who are in a hurry do not make it try to connect more often than that.
+constexpr std::chrono::milliseconds kHurry{1000};
 
 std::vector<std::string> shown_names(const Config& config) {
   std::vector<std::string> names;
@@ -82,17 +85,38 @@ void Cluster::make_link(std::size_t server) {
 
 void Cluster::open() {
   for (Seat& seat : seats_) {
-    seat.opening = true;
-    seat.greet_by = Clock::now() + options_.greeting_limit;
-    seat.link->open();
+    open(seat);
   }
   arm();
 }
 
-Cluster::ServerView Cluster::view(std::size_t server) const {
+void Cluster::open(Seat& seat) {
+  seat.opening = true;
+  seat.opened = Clock::now();
+  seat.greet_by = seat.opened + options_.greeting_limit;
+  seat.link->open();
+}
+
+void Cluster::hurry() {
+  const auto now = Clock::now();
+  for (Seat& seat : seats_) {
+    if (!seat.connected && !seat.opening && now - seat.opened >= kHurry) {
+      seat.open_again = now;
+    }
+  }
+  arm();
+}
+
+Cluster::ServerView Cluster::view(std::size_t server, const std::string& name) const {
   const Seat& seat = seats_.at(server);
-  return {seat.shown, seat.greeting, seat.connected ? seat.denied : seat.down,
-          assembly_.votes(server), seat.connected ? seat.fault : ""};
+  ServerView view{seat.shown, seat.greeting, seat.down, assembly_.votes(server), ""};
+  if (const auto fault = seat.faults.find(name); seat.connected && fault != seat.faults.end()) {
+    view.fault = fault->second.text;
+    if (fault->second.kind == FaultKind::denied) {
+      view.down = Error{Errc::not_permitted, view.fault};
+    }
+  }
+  return view;
 }
 
 bool Cluster::has_files_store() const {
@@ -133,8 +157,7 @@ void Cluster::on_greeting(std::size_t server, const LinkGreeting& greeting) {
   seat.silent = 0;
   seat.greeting = greeting;
   seat.down.reset();
-  seat.denied.reset();
-  seat.fault.clear();
+  seat.faults.clear();
   take_steps(assembly_.on_identity(server, greeting.identity));
 }
 
@@ -145,7 +168,7 @@ void Cluster::on_down(std::size_t server, Error why) {
   seat.group_steps = 0;
   seat.link->close();
   assembly_.on_down(server, why.text);
-  for (Watched& watched : watched_) {
+  for (auto& [_, watched] : watched_) {
     watched.asked[server] = false;
   }
   const auto wait =
@@ -210,27 +233,33 @@ void Cluster::request(std::size_t server, const std::string& name, Request reque
     });
     return;
   }
-  seat.pending.push_back({next_id_++, name, std::move(request), std::move(handler),
-                          Clock::now() + options_.request_limit, false});
-  flush(server);
+  const std::uint64_t id = next_id_++;
+  Pending& pending = seat.pending
+                         .emplace(id, Pending{name, std::move(request), std::move(handler),
+                                              Clock::now() + options_.request_limit, false})
+                         .first->second;
+  if (takes_requests(server)) {
+    send(server, id, pending);
+  }
   arm();
 }
 
+bool Cluster::takes_requests(std::size_t server) const {
+  return seats_[server].connected && assembly_.votes(server) && !told_fatal_;
+}
+
 void Cluster::flush(std::size_t server) {
-  Seat& seat = seats_[server];
-  if (!seat.connected || !assembly_.votes(server) || told_fatal_) {
+  if (!takes_requests(server)) {
     return;
   }
-  for (Pending& pending : seat.pending) {
+  for (auto& [id, pending] : seats_[server].pending) {
     if (!pending.sent) {
-      pending.sent = true;
-      send(server, pending);
+      send(server, id, pending);
     }
   }
-  for (Watched& watched : watched_) {
+  for (auto& [key, watched] : watched_) {
     if (!watched.asked[server]) {
-      watched.asked[server] = true;
-      send(server, watched);
+      send(server, key, watched);
     }
   }
 }
@@ -240,14 +269,16 @@ Where Cluster::place(std::size_t server) const {
   return {group.id, seats_[server].greeting->identity.incarnation, group.epoch};
 }
 
-void Cluster::send(std::size_t server, Pending& pending) {
+void Cluster::send(std::size_t server, std::uint64_t id, Pending& pending) {
+  pending.sent = true;
   seats_[server].link->request(
       place(server), pending.name, pending.request,
-      [this, server, id = pending.id](Reply reply) { on_reply(server, id, std::move(reply)); });
+      [this, server, id](Reply reply) { on_reply(server, id, std::move(reply)); });
 }
 
-void Cluster::send(std::size_t server, Watched& watched) {
-  seats_[server].link->watch(place(server), watched.name, watched.client,
+void Cluster::send(std::size_t server, const LockAndClient& key, Watched& watched) {
+  watched.asked[server] = true;
+  seats_[server].link->watch(place(server), key.first, key.second,
                              [this, server, handler = watched.handler](const Answer& answer) {
                                if (answer.state.promised.epoch == group()->epoch.value) {
                                  handler(server, answer);
@@ -257,21 +288,24 @@ void Cluster::send(std::size_t server, Watched& watched) {
 
 void Cluster::watch(const std::string& name, const ClientId& client, NewsHandler handler) {
   unwatch(name, client);
-  watched_.push_back({name, client, std::move(handler), std::vector<bool>(seats_.size())});
+  const auto at = watched_
+                      .emplace(LockAndClient(name, client),
+                               Watched{std::move(handler), std::vector<bool>(seats_.size())})
+                      .first;
   for (std::size_t server = 0; server < seats_.size(); ++server) {
-    flush(server);
+    if (takes_requests(server)) {
+      send(server, at->first, at->second);
+    }
   }
 }
 
 void Cluster::unwatch(const std::string& name, const ClientId& client) {
-  const auto at = std::ranges::find_if(watched_, [&](const Watched& watched) {
-    return watched.name == name && watched.client == client;
-  });
+  const auto at = watched_.find({name, client});
   if (at == watched_.end()) {
     return;
   }
   for (std::size_t server = 0; server < seats_.size(); ++server) {
-    if (at->asked[server]) {
+    if (at->second.asked[server]) {
       seats_[server].link->unwatch(name, client);
     }
   }
@@ -281,39 +315,34 @@ void Cluster::unwatch(const std::string& name, const ClientId& client) {
 void Cluster::on_reply(std::size_t server, std::uint64_t id, Reply reply) {
   Seat& seat = seats_[server];
   seat.silent = 0;
-  const auto at = std::ranges::find(seat.pending, id, &Pending::id);
+  const auto at = seat.pending.find(id);
   if (at == seat.pending.end()) {
     return;  // its deadline has passed: told as unknown already
   }
-  const Link::ReplyHandler handler = std::move(at->handler);
-  const bool is_change = !std::holds_alternative<Read>(at->request);
+  const Pending pending = std::move(at->second);
   seat.pending.erase(at);
   const auto* answer = std::get_if<Answer>(&reply);
   if (answer != nullptr && answer->state.promised.epoch != group()->epoch.value) {
-    handler(Fault{FaultKind::corrupt, seat.shown + ": answers for another epoch"});
+    pending.handler(Fault{FaultKind::corrupt, seat.shown + ": answers for another epoch"});
     return;
   }
   if (const auto* fault = std::get_if<Fault>(&reply)) {
-    if (fault->kind == FaultKind::denied) {
-      seat.denied = Error{Errc::not_permitted, fault->text};
-    }
-    seat.fault = fault->text;
-  } else if (is_change) {
-    seat.fault.clear();
+    seat.faults[pending.name] = *fault;
+  } else if (!std::holds_alternative<Read>(pending.request)) {
+    seat.faults.erase(pending.name);
   }
-  handler(reply);
+  pending.handler(reply);
 }
 
 void Cluster::fail_pending(std::size_t server, bool only_expired, const std::string& why) {
-  std::deque<Pending>& pending = seats_[server].pending;
+  auto& pending = seats_[server].pending;
   std::vector<Link::ReplyHandler> failed;
   const auto now = Clock::now();
   for (auto at = pending.begin(); at != pending.end();) {
-    if (only_expired && at->expires > now) {
-      ++at;
-      continue;
+    if (only_expired && at->second.expires > now) {
+      break;
     }
-    failed.push_back(std::move(at->handler));
+    failed.push_back(std::move(at->second.handler));
     at = pending.erase(at);
   }
   for (Link::ReplyHandler& handler : failed) {
@@ -332,7 +361,7 @@ void Cluster::arm() {
       soonest = std::min(soonest, seat.opening ? seat.greet_by : seat.open_again);
     }
     if (!seat.pending.empty()) {
-      soonest = std::min(soonest, seat.pending.front().expires);
+      soonest = std::min(soonest, seat.pending.begin()->second.expires);
     }
   }
   if (soonest == Clock::time_point::max()) {
@@ -356,16 +385,15 @@ void Cluster::on_timer() {
   for (std::size_t server = 0; server < seats_.size(); ++server) {
     Seat& seat = seats_[server];
     if (!seat.connected && !seat.opening && seat.open_again <= now) {
-      seat.opening = true;
-      seat.greet_by = now + options_.greeting_limit;
-      seat.link->open();
+      open(seat);
     } else if (seat.opening && seat.greet_by <= now) {
       on_down(server,
               Error{Errc::no_quorum, seat.shown + ": connected, but no lock server greets"});
     }
-    const auto expired = static_cast<std::uint32_t>(std::ranges::count_if(
-        seat.pending,
-        [now](const Pending& pending) { return pending.sent && pending.expires <= now; }));
+    const auto expired =
+        static_cast<std::uint32_t>(std::ranges::count_if(seat.pending, [now](const auto& pending) {
+          return pending.second.sent && pending.second.expires <= now;
+        }));
     fail_pending(server, true, seat.shown + ": no answer in time");
     seat.silent += expired;
     if (seat.connected && seat.silent >= kSilentMax) {

@@ -12,11 +12,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/config.hpp"
@@ -40,7 +41,8 @@ class Cluster {
     std::function<void(std::size_t)> on_change;  // a server greeted, went down or got its vote
   };
 
-  // What is known of one server, for people.
+  // What is known of one server, for people. Of the latest about one lock: not permitted is as good
+  // as down.
   struct ServerView {
     std::string shown;
     std::optional<LinkGreeting> greeting;
@@ -55,6 +57,8 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   void open();
+  // Connects at once to those whose next try is due only later, unless the latest was just now.
+  void hurry();
   void request(std::size_t server, const std::string& name, Request request,
                Link::ReplyHandler handler);
 
@@ -67,7 +71,11 @@ class Cluster {
   [[nodiscard]] std::size_t size() const { return seats_.size(); }
   [[nodiscard]] const Assembly& assembly() const { return assembly_; }
   [[nodiscard]] const std::optional<Group>& group() const { return assembly_.group(); }
-  [[nodiscard]] ServerView view(std::size_t server) const;
+  [[nodiscard]] ServerView view(std::size_t server, const std::string& name) const;
+  // How it greeted, if it is connected or was.
+  [[nodiscard]] const std::optional<LinkGreeting>& greeting(std::size_t server) const {
+    return seats_.at(server).greeting;
+  }
   // True where the number of holders of one lock is bounded by the length of a file name.
   [[nodiscard]] bool has_files_store() const;
   [[nodiscard]] bool is_local() const;  // stores in this process alone
@@ -81,7 +89,6 @@ class Cluster {
   using Clock = std::chrono::steady_clock;  // for waiting only; leases never depend on it
 
   struct Pending {
-    std::uint64_t id = 0;
     std::string name;
     Request request;
     Link::ReplyHandler handler;
@@ -89,8 +96,6 @@ class Cluster {
     bool sent = false;
   };
   struct Watched {
-    std::string name;
-    ClientId client;
     NewsHandler handler;
     std::vector<bool> asked;  // of each server, on its present connection
   };
@@ -101,11 +106,11 @@ class Cluster {
     bool connected = false;
     std::optional<LinkGreeting> greeting;
     std::optional<Error> down;
-    std::optional<Error> denied;  // it is connected, but does not permit what was asked
-    std::string fault;            // its words for why it could not do the latest change
-    std::deque<Pending> pending;
-    std::uint32_t failures = 0;  // in a row
-    std::uint32_t silent = 0;    // requests in a row that got no answer in time
+    std::map<std::string, Fault> faults;       // by lock: why it could not do the latest change
+    std::map<std::uint64_t, Pending> pending;  // in the order in which they expire
+    std::uint32_t failures = 0;                // in a row
+    std::uint32_t silent = 0;                  // requests in a row that got no answer in time
+    Clock::time_point opened{};
     Clock::time_point open_again{};
     Clock::time_point greet_by{};
     std::size_t group_steps = 0;  // under way
@@ -115,9 +120,13 @@ class Cluster {
   void on_greeting(std::size_t server, const LinkGreeting& greeting);
   void on_down(std::size_t server, Error why);
   void take_steps(std::vector<GroupStep> steps);
+  using LockAndClient = std::pair<std::string, ClientId>;
+
+  void open(Seat& seat);
+  [[nodiscard]] bool takes_requests(std::size_t server) const;
   void flush(std::size_t server);
-  void send(std::size_t server, Pending& pending);
-  void send(std::size_t server, Watched& watched);
+  void send(std::size_t server, std::uint64_t id, Pending& pending);
+  void send(std::size_t server, const LockAndClient& key, Watched& watched);
   [[nodiscard]] Where place(std::size_t server) const;
   void on_reply(std::size_t server, std::uint64_t id, Reply reply);
   void fail_pending(std::size_t server, bool only_expired, const std::string& why);
@@ -130,7 +139,7 @@ class Cluster {
   Handlers handlers_;
   Assembly assembly_;
   std::vector<Seat> seats_;
-  std::vector<Watched> watched_;
+  std::map<LockAndClient, Watched> watched_;
   boost::asio::steady_timer timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::uint64_t next_id_ = 1;

@@ -32,6 +32,8 @@ struct Config {
   bool fast_ballots = true;
   TlsFiles tls;                       // for tls:// servers; absolute
   std::vector<std::string> warnings;  // each one line
+
+  friend bool operator==(const Config&, const Config&) = default;
 };
 
 // bad_config: one line that names the file or entry and what to do.

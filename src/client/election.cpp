@@ -1,43 +1,45 @@
 #include "dexlock/election.hpp"
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <mutex>
 #include <utility>
 
 #include "client/client_context.hpp"
-#include "client/quiet_thread.hpp"
+#include "client/client_id.hpp"
+#include "client/connections.hpp"
 #include "client/record_reader.hpp"
 #include "client/stored_value.hpp"
 #include "lock/lock_name.hpp"
-#include "store/machine.hpp"
 
 namespace dexlock {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kClientIdBytes = 12;
-
 // How often it looks: where servers push only in case a word of them was lost.
 constexpr milliseconds kLocalPoll{100};
 constexpr milliseconds kRemotePoll{1'000};
 constexpr milliseconds kPushedPoll{5'000};
 
-class Observation final : public Election {
+// Works on the loop of its connections; what others ask is told from what it noted last.
+class Observation final : public Election, private Connections::User {
  public:
-  Observation(ClientContext context, std::string name, OnChange on_change)
-      : context_(std::move(context)),
-        name_(std::move(name)),
+  Observation(const ClientContext& context, std::string name, OnChange on_change)
+      : name_(std::move(name)),
         on_change_(std::move(on_change)),
-        timer_(loop_),
-        thread_(start_quiet_thread([this] { serve(); })) {}
+        connections_(Connections::of(context)),
+        timer_(connections_->loop()) {
+    connections_->call([this] { connections_->enter(*this); });
+  }
 
   ~Observation() override {
-    boost::asio::post(loop_, [this] { loop_.stop(); });
-    thread_.join();
+    connections_->call([this] {
+      connections_->leave(*this);
+      connections_->cluster().unwatch(name_, client_);
+      reader_.reset();
+      *alive_ = false;
+      timer_.cancel();
+    });
   }
 
   std::optional<Leader> leader() const override {
@@ -50,34 +52,19 @@ class Observation final : public Election {
   }
 
  private:
-  void serve() {
-    cluster_.emplace(loop_, context_.cluster_options(),
-                     Cluster::Handlers{
-                         .on_ready = [this] { on_ready(); },
-                         .on_fatal = [this](const Error& error) { note_trouble(error.text); },
-                         .on_change =
-                             [this](std::size_t) {
-                               if (!cluster_->group()) {
-                                 note_trouble(cluster_->assembly().waiting_for());
-                               }
-                             },
-                     });
-    cluster_->open();
-    const auto guard = boost::asio::make_work_guard(loop_);
-    loop_.run();
-    reader_.reset();
-    cluster_.reset();
+  void on_fatal(const Error& error) override { note_trouble(error.text); }
+
+  void on_change(std::size_t) override {
+    if (!connections_->cluster().group()) {
+      note_trouble(connections_->cluster().assembly().waiting_for());
+    }
   }
 
-  void on_ready() {
-    if (auto noted = context_.memory.remember_group(cluster_->group()->id); !noted) {
-      note_trouble(noted.error().text);
-      return;
-    }
-    reader_.emplace(loop_, *cluster_, name_,
+  void on_ready() override {
+    Cluster& cluster = connections_->cluster();
+    reader_.emplace(connections_->loop(), cluster, name_,
                     [this](const std::optional<Record>& record) { on_read(record); });
-    cluster_->watch(name_, ClientId{random_hex(kClientIdBytes)},
-                    [this](std::size_t, const Answer&) { reader_->read(); });
+    cluster.watch(name_, client_, [this](std::size_t, const Answer&) { reader_->read(); });
     reader_->read();
   }
 
@@ -101,11 +88,12 @@ class Observation final : public Election {
     if (changed && on_change_) {
       on_change_(leader);
     }
-    timer_.expires_after(cluster_->is_local() ? kLocalPoll
-                         : cluster_->pushes() ? kPushedPoll
-                                              : kRemotePoll);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-      if (!error) {
+    const Cluster& cluster = connections_->cluster();
+    timer_.expires_after(cluster.is_local() ? kLocalPoll
+                         : cluster.pushes() ? kPushedPoll
+                                            : kRemotePoll);
+    timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+      if (!error && *alive) {
         reader_->read();
       }
     });
@@ -116,20 +104,18 @@ class Observation final : public Election {
     trouble_ = std::move(why);
   }
 
-  ClientContext context_;
   std::string name_;
+  const ClientId client_ = draw_client_id();
   OnChange on_change_;
-  boost::asio::io_context loop_;
+  std::shared_ptr<Connections> connections_;
   boost::asio::steady_timer timer_;
-  std::optional<Cluster> cluster_;
   std::optional<RecordReader> reader_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   mutable std::mutex mutex_;  // guards what follows
   std::optional<Leader> leader_;
   bool told_ = false;
   std::string trouble_ = "not connected yet";
-
-  std::thread thread_;  // the last: it uses all of the above
 };
 
 }  // namespace
@@ -160,7 +146,7 @@ Result<std::unique_ptr<Election>> Election::observe(std::string name, OnChange o
   if (!context) {
     return std::unexpected(context.error());
   }
-  return std::make_unique<Observation>(std::move(*context), parsed->text(), std::move(on_change));
+  return std::make_unique<Observation>(*context, parsed->text(), std::move(on_change));
 }
 
 }  // namespace dexlock

@@ -25,6 +25,7 @@ namespace dexlock {
 struct LocalPaths {
   std::filesystem::path state_dir;  // exists
   std::filesystem::path store_dir;  // its parent exists; the store makes itself
+  friend bool operator==(const LocalPaths&, const LocalPaths&) = default;
 };
 
 // What the choice depends on.

@@ -86,7 +86,7 @@ void LockDriver::acquire(Patience patience) {
 }
 
 void LockDriver::recall(std::size_t server) {
-  const auto greeting = cluster_.view(server).greeting;
+  const auto& greeting = cluster_.greeting(server);
   if (!remembered_ || !greeting) {
     return;
   }
@@ -101,7 +101,7 @@ SeenLock LockDriver::seen() const {
   SeenLock seen{.group = cluster_.group()->id, .round = session_.round_seen()};
   std::vector<std::string> greeted;
   for (std::size_t server = 0; server < cluster_.size(); ++server) {
-    const auto greeting = cluster_.view(server).greeting;
+    const auto& greeting = cluster_.greeting(server);
     if (!greeting) {
       continue;
     }

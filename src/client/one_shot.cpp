@@ -344,7 +344,7 @@ Result<void> init_lock(const OneShotOptions& options, Remarks& remarks) {
   }
   call.collect_remarks(remarks);
   for (std::size_t server = 0; server < call.cluster().size(); ++server) {
-    if (const auto view = call.cluster().view(server); view.down) {
+    if (const auto view = call.cluster().view(server, prepared->name); view.down) {
       remarks.warnings.push_back(view.down->text);
     }
   }
@@ -352,7 +352,7 @@ Result<void> init_lock(const OneShotOptions& options, Remarks& remarks) {
     remarks.warnings.push_back(problem.text);
   }
   for (std::size_t server = 0; server < call.cluster().size(); ++server) {
-    const auto view = call.cluster().view(server);
+    const auto view = call.cluster().view(server, prepared->name);
     if (view.down && must_correct(view.down->code)) {
       return fail(view.down->code, view.down->text);
     }

@@ -89,7 +89,7 @@ LockDriver& OneShotCall::drive(Claim claim, Terms terms, std::string who, const 
 bool OneShotCall::hopeless() const {
   std::size_t down = 0;
   for (std::size_t server = 0; server < cluster_->size(); ++server) {
-    down += cluster_->view(server).down ? 1U : 0U;
+    down += cluster_->view(server, name_).down ? 1U : 0U;
   }
   // Without a group known to be active all servers are needed: it is formed by all of them, or not
   // at all.
@@ -103,7 +103,7 @@ Error OneShotCall::why_no_quorum() const {
   bool denied = false;
   std::size_t refused = 0;
   for (std::size_t server = 0; server < cluster_->size(); ++server) {
-    const auto view = cluster_->view(server);
+    const auto view = cluster_->view(server, name_);
     if (view.down) {
       down += (down.empty() ? "" : "; ") + view.down->text;
       const bool is_configuration = must_correct(view.down->code);
@@ -135,7 +135,7 @@ Error OneShotCall::why_no_quorum() const {
 
 void OneShotCall::collect_remarks(Remarks& remarks) const {
   for (std::size_t server = 0; server < cluster_->size(); ++server) {
-    const auto view = cluster_->view(server);
+    const auto view = cluster_->view(server, name_);
     if (view.down) {
       remarks.notes.push_back(view.down->text);
     } else if (view.greeting) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <system_error>
 
+#include "client/client_id.hpp"
 #include "client/clock.hpp"
 #include "client/state_file.hpp"
 #include "store/machine.hpp"
@@ -22,8 +23,6 @@ namespace fs = std::filesystem;
 // Turns are shared by owners whose keys collide, so that their files do not add up for ever; all
 // that a collision costs is that two unrelated calls take turns.
 constexpr std::size_t kTurnFiles = 256;
-
-constexpr std::size_t kClientIdBytes = 12;
 
 }  // namespace
 
@@ -85,7 +84,7 @@ Saved OwnerState::load() const {
   return blank();
 }
 
-Saved OwnerState::blank() { return Saved{.client = {random_hex(kClientIdBytes)}}; }
+Saved OwnerState::blank() { return Saved{.client = draw_client_id()}; }
 
 Result<void> OwnerState::save(const Saved& saved) const {
   return write_state_file(file_, whose_ + saved_text(saved) + '\n');

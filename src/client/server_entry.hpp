@@ -27,6 +27,8 @@ struct ServerEntry {
   std::optional<int> port;
   std::string path;  // dir: an absolute path; ssh: instead of remote_path, or empty
   SocketAddress socket = {};
+
+  friend bool operator==(const ServerEntry&, const ServerEntry&) = default;
 };
 
 // True when both lead to the same place in the same way, however they are written.

@@ -71,8 +71,11 @@ std::string local_text(const Saved& saved) {
 
 std::string server_text(const Cluster::ServerView& view, const std::optional<Reply>& reply) {
   std::string text = view.shown + ": ";
-  if (!view.greeting || view.down) {
-    return text + (view.down ? view.down->text : "no answer") + '\n';
+  if (view.down) {
+    return (view.down->text.starts_with(text) ? "" : text) + view.down->text + '\n';
+  }
+  if (!view.greeting) {
+    return text + "no answer\n";
   }
   if (!view.votes) {
     return text + "no vote: its store is not in the group\n";
@@ -107,7 +110,7 @@ Result<std::string> show_lock(const OneShotOptions& options) {
   std::vector<std::optional<Reply>> replies(context->config.servers.size());
   const auto all_told = [&] {
     for (std::size_t server = 0; server < replies.size(); ++server) {
-      const auto view = call.cluster().view(server);
+      const auto view = call.cluster().view(server, name->text());
       if (!replies[server] && !view.down && (view.votes || !call.cluster().settled())) {
         return false;
       }
@@ -135,7 +138,7 @@ Result<std::string> show_lock(const OneShotOptions& options) {
     return std::unexpected(*call.error());
   }
   for (std::size_t server = 0; server < replies.size(); ++server) {
-    text += "  " + server_text(call.cluster().view(server), replies[server]);
+    text += "  " + server_text(call.cluster().view(server, name->text()), replies[server]);
   }
   for (const AssemblyProblem& problem : call.cluster().assembly().problems()) {
     text += "  note: " + problem.text + '\n';

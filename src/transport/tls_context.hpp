@@ -21,6 +21,7 @@ struct TlsFiles {
   std::filesystem::path certificate;  // with the chain below the authority
   std::filesystem::path key;
   std::filesystem::path authority;  // of the other side
+  friend bool operator==(const TlsFiles&, const TlsFiles&) = default;
 };
 
 using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
