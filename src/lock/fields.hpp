@@ -1,21 +1,41 @@
-// Small readers shared by the text formats: splitting at one separator, and numbers with a limit.
+// What the text formats share: putting texts and numbers together, splitting at one separator, and
+// numbers with a limit.
 //
 // Threads: pure functions.
 #pragma once
 
+#include <array>
+#include <boost/container/small_vector.hpp>
 #include <charconv>
+#include <concepts>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
-#include <vector>
 
 namespace dexlock {
 
+inline void append_part(std::string& out, char part) { out += part; }
+inline void append_part(std::string& out, std::string_view part) { out += part; }
+template <std::integral Number>
+void append_part(std::string& out, Number part) {
+  std::array<char, 20> digits;
+  out.append(digits.data(), std::to_chars(digits.begin(), digits.end(), part).ptr);
+}
+
+// Texts, single bytes, and numbers in decimal, one behind the other.
+template <class... Parts>
+void append(std::string& out, const Parts&... parts) {
+  (append_part(out, parts), ...);
+}
+
+// Rarely more than these: no memory is asked for.
+using Fields = boost::container::small_vector<std::string_view, 16>;
+
 // The parts between the separators; one empty part for an empty text. `limit` bounds the parts.
-inline std::optional<std::vector<std::string_view>> split_fields(std::string_view text,
-                                                                 char separator,
-                                                                 std::size_t limit) {
-  std::vector<std::string_view> parts;
+inline std::optional<Fields> split_fields(std::string_view text, char separator,
+                                          std::size_t limit) {
+  Fields parts;
   while (true) {
     if (parts.size() == limit) {
       return std::nullopt;

@@ -1,5 +1,6 @@
 #include "lock/record_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -38,18 +39,21 @@ bool is_later_field(std::string_view text) {
   return !text.empty();
 }
 
-std::string holder_text(const Holder& holder) {
-  std::string out =
-      std::to_string(holder.token.value) + ':' + holder.client.text + ':' + holder.op.text + ':' +
-      std::string(kModes[static_cast<std::size_t>(holder.mode)]) + ':' +
-      std::to_string(holder.weight) + ':' + std::to_string(holder.terms.lease.count()) + ':' +
-      std::to_string(holder.terms.stop.count()) + ':' + std::to_string(holder.terms.claim.count()) +
-      ':' + std::to_string(holder.terms.drift_ppm) + ':' +
-      (holder.ticket ? std::to_string(*holder.ticket) : "own") + ':' + escape_text(holder.who);
-  for (const std::string& field : holder.later_fields) {
-    out += ':' + field;
+void append_holder(std::string& out, const Holder& holder) {
+  const Terms& terms = holder.terms;
+  append(out, holder.token.value, ':', holder.client.text, ':', holder.op.text, ':',
+         kModes[static_cast<std::size_t>(holder.mode)], ':', holder.weight, ':',
+         terms.lease.count(), ':', terms.stop.count(), ':', terms.claim.count(), ':',
+         terms.drift_ppm, ':');
+  if (holder.ticket) {
+    append(out, *holder.ticket);
+  } else {
+    append(out, "own");
   }
-  return out;
+  append(out, ':', escape_text(holder.who));
+  for (const std::string& field : holder.later_fields) {
+    append(out, ':', field);
+  }
 }
 
 std::optional<std::chrono::milliseconds> parse_ms(std::string_view text) {
@@ -168,11 +172,10 @@ bool parse_gate(std::string_view text, Gate& gate) {
   return true;
 }
 
-// One `key=value` field. False for a known key with a bad value; unknown ones are kept.
-bool parse_field(std::string_view field, Record& record) {
-  const auto at = field.find('=');
-  const std::string_view key = field.substr(0, at);
-  const std::string_view value = at == std::string_view::npos ? "" : field.substr(at + 1);
+// The known fields behind the first three, in their order.
+constexpr std::array<std::string_view, 7> kKeys{"cap", "h", "l", "g", "note", "d", "dt"};
+
+bool parse_value(std::string_view key, std::string_view value, Record& record) {
   if (key == "cap") {
     const auto number = parse_number(value, kSmallNumberMax);
     record.capacity = static_cast<std::uint32_t>(number.value_or(0));
@@ -188,16 +191,32 @@ bool parse_field(std::string_view field, Record& record) {
   if (key == "g") {
     return parse_gate(value, record.gate);
   }
-  if (key == "note" || key == "d") {
-    const auto text = parse_free_text(value, key == "d" ? kDataBytesMax : kNoteBytesMax);
-    (key == "d" ? record.data : record.note) = text.value_or("");
-    return text.has_value() && !text->empty();
-  }
   if (key == "dt") {
     const auto number = parse_number(value, std::numeric_limits<std::int64_t>::max());
     record.data_token.value = number.value_or(0);
     return record.data_token.value != 0;
   }
+  const auto text = parse_free_text(value, key == "d" ? kDataBytesMax : kNoteBytesMax);
+  (key == "d" ? record.data : record.note) = text.value_or("");
+  return text.has_value() && !text->empty();
+}
+
+// One `key=value` field. False for a known key with a bad value, or not in its place: one record
+// has one text. `place` is that of the next one that may come. Unknown ones are kept, at the end.
+bool parse_field(std::string_view field, std::size_t& place, Record& record) {
+  const auto at = field.find('=');
+  const std::string_view key = field.substr(0, at);
+  const std::string_view value = at == std::string_view::npos ? "" : field.substr(at + 1);
+  const auto known = std::ranges::find(kKeys, key);
+  const auto here = static_cast<std::size_t>(known - kKeys.begin());
+  if (here < place) {
+    return false;
+  }
+  if (known != kKeys.end()) {
+    place = here + 1;
+    return parse_value(key, value, record);
+  }
+  place = here;
   record.later_fields.emplace_back(field);
   return is_later_field(field);
 }
@@ -205,36 +224,41 @@ bool parse_field(std::string_view field, Record& record) {
 }  // namespace
 
 std::string record_text(const Record& record) {
-  std::string out = std::to_string(record.version) + ";n=" + std::to_string(record.count) +
-                    ";o=" + record.op.text;
+  std::string out;
+  append_record(out, record);
+  return out;
+}
+
+void append_record(std::string& out, const Record& record) {
+  append(out, record.version, ";n=", record.count, ";o=", record.op.text);
   if (record.capacity != 1) {
-    out += ";cap=" + std::to_string(record.capacity);
+    append(out, ";cap=", record.capacity);
   }
   for (std::size_t i = 0; i < record.holders.size(); ++i) {
-    out += (i == 0 ? ";h=" : ",") + holder_text(record.holders[i]);
+    append(out, i == 0 ? ";h=" : ",");
+    append_holder(out, record.holders[i]);
   }
-  if (record.last) {
-    out += ";l=" + std::to_string(record.last->token.value) + ':' + record.last->client.text + ':' +
-           std::string(kEnds[static_cast<std::size_t>(record.last->how)]) + ':' +
-           (record.last->fenced ? "1" : "0") + ':' + escape_text(record.last->who);
+  if (const auto& last = record.last) {
+    append(out, ";l=", last->token.value, ':', last->client.text, ':',
+           kEnds[static_cast<std::size_t>(last->how)],
+           last->fenced ? ":1:" : ":0:", escape_text(last->who));
   }
   if (record.gate.state != GateState::open) {
-    out += record.gate.state == GateState::hold ? ";g=hold:" : ";g=moved:";
-    out += escape_text(record.gate.note);
+    append(out, record.gate.state == GateState::hold ? ";g=hold:" : ";g=moved:",
+           escape_text(record.gate.note));
   }
   if (!record.note.empty()) {
-    out += ";note=" + escape_text(record.note);
+    append(out, ";note=", escape_text(record.note));
   }
   if (!record.data.empty()) {
-    out += ";d=" + escape_text(record.data);
+    append(out, ";d=", escape_text(record.data));
   }
   if (record.data_token.value != 0) {
-    out += ";dt=" + std::to_string(record.data_token.value);
+    append(out, ";dt=", record.data_token.value);
   }
   for (const std::string& field : record.later_fields) {
-    out += ';' + field;
+    append(out, ';', field);
   }
-  return out;
 }
 
 std::optional<Record> parse_record(std::string_view text) {
@@ -253,13 +277,11 @@ std::optional<Record> parse_record(std::string_view text) {
   }
   record.version = static_cast<std::uint32_t>(*version);
   record.count = *count;
+  std::size_t place = 0;
   for (std::size_t i = 3; i < parts->size(); ++i) {
-    if (!parse_field((*parts)[i], record)) {
+    if (!parse_field((*parts)[i], place, record)) {
       return std::nullopt;
     }
-  }
-  if (record_text(record) != text) {
-    return std::nullopt;  // repeated or reordered fields: not the canonical form
   }
   return record;
 }

@@ -16,6 +16,7 @@
 namespace dexlock {
 
 [[nodiscard]] std::string record_text(const Record& record);
+void append_record(std::string& out, const Record& record);
 [[nodiscard]] std::optional<Record> parse_record(std::string_view text);
 
 }  // namespace dexlock

@@ -74,15 +74,19 @@ std::vector<Ticket> heirs(const Record& record, const std::vector<Ticket>& merge
 }
 
 std::string ticket_text(const Ticket& ticket) {
-  return std::to_string(ticket.number) + ':' + ticket.claim.client.text + ':' +
-         kModeLetters[static_cast<std::size_t>(ticket.claim.mode)] + ':' +
-         std::to_string(ticket.claim.weight) + ':' + std::to_string(ticket.claim.capacity) + ':' +
-         std::to_string(ticket.refresh) + ':' + std::to_string(ticket.ttl.count()) + ':' +
-         std::to_string(ticket.terms.lease.count()) + ':' +
-         std::to_string(ticket.terms.stop.count()) + ':' +
-         std::to_string(ticket.terms.claim.count()) + ':' + std::to_string(ticket.terms.drift_ppm) +
-         ':' + std::to_string(ticket.proposer.high) + '.' + std::to_string(ticket.proposer.low) +
-         ':' + escape_text(ticket.who);
+  std::string out;
+  append_ticket(out, ticket);
+  return out;
+}
+
+void append_ticket(std::string& out, const Ticket& ticket) {
+  const Terms& terms = ticket.terms;
+  append(out, ticket.number, ':', ticket.claim.client.text, ':',
+         kModeLetters[static_cast<std::size_t>(ticket.claim.mode)], ':', ticket.claim.weight, ':',
+         ticket.claim.capacity, ':', ticket.refresh, ':', ticket.ttl.count(), ':',
+         terms.lease.count(), ':', terms.stop.count(), ':', terms.claim.count(), ':',
+         terms.drift_ppm, ':', ticket.proposer.high, '.', ticket.proposer.low, ':',
+         escape_text(ticket.who));
 }
 
 std::optional<Ticket> parse_ticket(std::string_view text) {

@@ -41,6 +41,7 @@ inline constexpr std::size_t kTicketsPerReplyMax = 64;
 
 // number:client:mode:weight:capacity:refresh:ttl:lease:stop:claim:drift:high.low:who
 [[nodiscard]] std::string ticket_text(const Ticket& ticket);
+void append_ticket(std::string& out, const Ticket& ticket);
 [[nodiscard]] std::optional<Ticket> parse_ticket(std::string_view text);
 
 }  // namespace dexlock

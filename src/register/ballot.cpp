@@ -7,9 +7,14 @@
 namespace dexlock {
 
 std::string ballot_text(const Ballot& ballot) {
-  return std::to_string(ballot.epoch) + '.' + std::to_string(ballot.round) + '.' +
-         std::to_string(ballot.proposer.high) + '.' + std::to_string(ballot.proposer.low) + '.' +
-         std::to_string(ballot.fast);
+  std::string out;
+  append_ballot(out, ballot);
+  return out;
+}
+
+void append_ballot(std::string& out, const Ballot& ballot) {
+  append(out, ballot.epoch, '.', ballot.round, '.', ballot.proposer.high, '.', ballot.proposer.low,
+         '.', ballot.fast);
 }
 
 std::optional<Ballot> parse_ballot(std::string_view text) {

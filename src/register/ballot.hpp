@@ -35,6 +35,7 @@ constexpr Ballot zero_ballot(Epoch epoch) {
 
 // epoch.round.high.low.fast
 [[nodiscard]] std::string ballot_text(const Ballot& ballot);
+void append_ballot(std::string& out, const Ballot& ballot);
 [[nodiscard]] std::optional<Ballot> parse_ballot(std::string_view text);
 
 }  // namespace dexlock

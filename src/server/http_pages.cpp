@@ -42,11 +42,16 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
         [self = shared_from_this()](const error_code& ec, std::size_t) { self->on_request(ec); });
   }
 
-  void end() { stream_.close(); }
+  // Who makes the pages may be gone from here on.
+  void end() {
+    ended_ = true;
+    stream_.close();
+  }
 
  private:
   void on_request(const error_code& ec) {
-    if (ec && ec.category() != http::make_error_code(http::error::bad_method).category()) {
+    if (ended_ ||
+        (ec && ec.category() != http::make_error_code(http::error::bad_method).category())) {
       return;  // closed, or too slow
     }
     if (ec) {
@@ -104,6 +109,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   http::request_parser<http::empty_body> parser_;
   std::optional<http::response<http::string_body>> reply_;
   std::array<char, 1024> rest_{};
+  bool ended_ = false;
 };
 
 class ListeningPages final : public HttpPages {

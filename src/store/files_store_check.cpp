@@ -67,8 +67,7 @@ std::optional<std::string> damage(const fs::path& lock) {
     return "has a pointer file with a damaged name";
   }
   const auto content = read_small(lock / ("c." + std::string((*parts)[1])), kContentBytesMax);
-  const auto words =
-      content ? split_fields(*content, ' ', 3) : std::optional<std::vector<std::string_view>>{};
+  const auto words = content ? split_fields(*content, ' ', 3) : std::optional<Fields>{};
   if (!words || words->size() != 3 || (*words)[2] != "end\n") {
     return "has no whole content file";
   }

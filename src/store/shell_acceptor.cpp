@@ -43,7 +43,7 @@ std::string past_beats(const Durable& durable, const Soft& soft) {
 }
 
 // VERSION.CONTENT.BEATS of the bytes that the store itself allows: it goes into the next line.
-std::optional<std::vector<std::string_view>> parse_pointer(std::string_view text) {
+std::optional<Fields> parse_pointer(std::string_view text) {
   const auto fits = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   };

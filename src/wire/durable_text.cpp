@@ -38,14 +38,32 @@ bool obeys_invariants(const Durable& durable) {
          (!durable.open || absent || durable.value->is_free());
 }
 
+// Of a Durable, or of the State that shows one.
+template <class Shown>
+void append_shown(std::string& out, const Shown& shown) {
+  append(out, kVersion, ";p=");
+  append_ballot(out, shown.promised);
+  append(out, ";f=");
+  append_ballot(out, shown.fence);
+  append(out, ";a=");
+  append_ballot(out, shown.accepted);
+  append(out, shown.open ? ";s=open" : ";s=closed", shown.copied ? ".copied;v=" : ";v=");
+  if (shown.value) {
+    append_record(out, *shown.value);
+  } else {
+    append(out, '-');
+  }
+}
+
 }  // namespace
 
 std::string durable_text(const Durable& durable) {
-  return std::string(kVersion) + ";p=" + ballot_text(durable.promised) +
-         ";f=" + ballot_text(durable.fence) + ";a=" + ballot_text(durable.accepted) +
-         (durable.open ? ";s=open" : ";s=closed") + (durable.copied ? ".copied" : "") +
-         ";v=" + (durable.value ? record_text(*durable.value) : "-");
+  std::string out;
+  append_shown(out, durable);
+  return out;
 }
+
+void append_durable(std::string& out, const State& state) { append_shown(out, state); }
 
 std::optional<Durable> parse_durable(std::string_view text) {
   const auto version = part(text, kVersion);

@@ -28,6 +28,7 @@ namespace dexlock {
 inline constexpr std::size_t kDurableBytesMax = kRecordBytesMax + 3 * 45 + 35;
 
 [[nodiscard]] std::string durable_text(const Durable& durable);
+void append_durable(std::string& out, const State& state);  // as much of it as is durable
 [[nodiscard]] std::optional<Durable> parse_durable(std::string_view text);
 
 // For stores that keep heartbeats and tickets outside of any process, unsynced.

@@ -34,46 +34,41 @@ static_assert(kNumberBytesMax + sizeof(" two-values ") + kDurableBytesMax + 1 + 
 
 // Writing.
 
-std::string line_text(const Answer& answer, std::size_t bytes_max) {
+// `out` is at most kLineBytesMax bytes long then.
+void append_reply(std::string& out, const Answer& answer) {
   const State& state = answer.state;
-  std::string out = std::string(kVerdicts[answer.verdict]) + ' ' +
-                    durable_text(Durable{.promised = state.promised,
-                                         .fence = state.fence,
-                                         .accepted = state.accepted,
-                                         .open = state.open,
-                                         .copied = state.copied,
-                                         .value = state.value}) +
-                    ' ' + state.boot.text + ' ' + beats_text(state.beats) + ' ';
   INVARIANT(!state.boot.text.empty());
-  INVARIANT(out.size() < bytes_max);
-  return out + tickets_text(state.tickets, bytes_max - out.size());
+  append(out, kVerdicts[answer.verdict], ' ');
+  append_durable(out, state);
+  append(out, ' ', state.boot.text, ' ', beats_text(state.beats), ' ');
+  INVARIANT(out.size() < kLineBytesMax);
+  out += tickets_text(state.tickets, kLineBytesMax - out.size());
 }
 
-std::string line_text(const Fault& fault, std::size_t) {
+void append_reply(std::string& out, const Fault& fault) {
   std::string text = fault.text.substr(0, kFaultBytesMax);
   std::ranges::replace_if(
       text, [](char c) { return c < ' ' || c > '~'; }, '?');
-  return "fault " + std::string(kFaults[fault.kind]) + ' ' + (text.empty() ? "-" : text);
+  append(out, "fault ", kFaults[fault.kind], ' ', text.empty() ? "-" : text);
 }
 
-std::string line_text(const GroupStands& stands, std::size_t) {
-  return "group " + stands.group + ' ' + std::to_string(stands.epoch.value) + ' ' +
-         members_text(stands.members);
+void append_reply(std::string& out, const GroupStands& stands) {
+  append(out, "group ", stands.group, ' ', stands.epoch.value, ' ', members_text(stands.members));
 }
 
-std::string line_text(const Activated& activated, std::size_t) {
-  return "active " + where_text(activated.where);
+void append_reply(std::string& out, const Activated& activated) {
+  append(out, "active ", where_text(activated.where));
 }
 
-std::string line_text(const Keys& keys, std::size_t) {
-  std::string names;
-  for (const std::string& name : keys.names) {
-    names += (names.empty() ? "" : ",") + name;
+void append_reply(std::string& out, const Keys& keys) {
+  append(out, "keys ", kMore[keys.more], ' ');
+  for (std::size_t i = 0; i < keys.names.size(); ++i) {
+    append(out, i == 0 ? "" : ",", keys.names[i]);
   }
-  return "keys " + std::string(kMore[keys.more]) + ' ' + (names.empty() ? "-" : names);
+  append(out, keys.names.empty() ? "-" : "");
 }
 
-std::string line_text(const Pong&, std::size_t) { return "pong"; }
+void append_reply(std::string& out, const Pong&) { append(out, "pong"); }
 
 // Reading.
 
@@ -149,9 +144,9 @@ std::optional<ServerReply> read_reply(std::string_view word, LineFields& fields)
 }  // namespace
 
 std::string reply_line(const NumberedReply& reply) {
-  std::string line = std::to_string(reply.id) + ' ';
-  const std::size_t bytes_left = kLineBytesMax - line.size();
-  line += std::visit([&](const auto& said) { return line_text(said, bytes_left); }, reply.reply);
+  std::string line;
+  append(line, reply.id, ' ');
+  std::visit([&](const auto& said) { append_reply(line, said); }, reply.reply);
   INVARIANT(line.size() <= kLineBytesMax);
   return line;
 }

@@ -21,87 +21,86 @@ constexpr EnumWords<bool, 2> kRemove({"set", "remove"});
 
 // Writing.
 
-std::string claim_text(const Claim& claim) {
-  return claim.client.text + ':' + std::string(kModes[claim.mode]) + ':' +
-         std::to_string(claim.weight) + ':' + std::to_string(claim.capacity);
+void append_claim(std::string& out, const Claim& claim) {
+  append(out, claim.client.text, ':', kModes[claim.mode], ':', claim.weight, ':', claim.capacity);
 }
 
-std::string boots_text(const std::vector<BootId>& boots) {
-  std::string out;
-  for (const BootId& boot : boots) {
-    out += (out.empty() ? "" : ",") + boot.text;
+void append_boots(std::string& out, const std::vector<BootId>& boots) {
+  for (std::size_t i = 0; i < boots.size(); ++i) {
+    append(out, i == 0 ? "" : ",", boots[i].text);
   }
-  return out.empty() ? "-" : out;
+  append(out, boots.empty() ? "-" : "");
 }
 
-// The verb of a request about one lock, and what comes behind the name.
-struct Words {
-  std::string verb;
-  std::string rest;
-};
-
-Words words(const Prepare& prepare) {
-  std::string rest = ballot_text(prepare.ballot) + ' ' + std::string(kIntents[prepare.intent]);
+// What comes behind the name of the lock.
+void append_rest(std::string& out, const Prepare& prepare) {
+  append_ballot(out, prepare.ballot);
+  append(out, ' ', kIntents[prepare.intent]);
   switch (prepare.intent) {
     case Intent::plain:
       break;
     case Intent::acquire:
-      rest += ' ' + claim_text(prepare.claim);
+      append(out, ' ');
+      append_claim(out, prepare.claim);
       break;
     case Intent::evict:
-      rest += ' ' + std::to_string(prepare.victim.value) + ' ' + std::to_string(prepare.beat) +
-              ' ' + boots_text(prepare.boots);
+      append(out, ' ', prepare.victim.value, ' ', prepare.beat, ' ');
+      append_boots(out, prepare.boots);
       break;
     case Intent::force:
-      rest += ' ' + std::to_string(prepare.victim.value);
+      append(out, ' ', prepare.victim.value);
       break;
   }
-  return {"prepare", std::move(rest)};
 }
 
-Words words(const Accept& accept) {
-  return {"accept", ballot_text(accept.ballot) + ' ' +
-                        (accept.next ? ballot_text(*accept.next) : "-") + ' ' +
-                        std::string(kOpen[accept.open]) + ' ' + record_text(accept.value)};
+void append_rest(std::string& out, const Accept& accept) {
+  append_ballot(out, accept.ballot);
+  append(out, ' ');
+  if (accept.next) {
+    append_ballot(out, *accept.next);
+  } else {
+    append(out, '-');
+  }
+  append(out, ' ', kOpen[accept.open], ' ');
+  append_record(out, accept.value);
 }
 
-Words words(const Heartbeat& heartbeat) {
-  return {"beat", std::to_string(heartbeat.token.value) + ' ' + std::to_string(heartbeat.beat) +
-                      ' ' + ballot_text(heartbeat.granted)};
+void append_rest(std::string& out, const Heartbeat& heartbeat) {
+  append(out, heartbeat.token.value, ' ', heartbeat.beat, ' ');
+  append_ballot(out, heartbeat.granted);
 }
 
-Words words(const Read& read) { return {"read", std::string(kDurable[read.durable])}; }
+void append_rest(std::string& out, const Read& read) { append(out, kDurable[read.durable]); }
 
-Words words(const Post& post) {
-  return {"post", std::string(kRemove[post.remove]) + ' ' + ticket_text(post.ticket)};
+void append_rest(std::string& out, const Post& post) {
+  append(out, kRemove[post.remove], ' ');
+  append_ticket(out, post.ticket);
 }
 
-Words words(const Fast& fast) { return {"fast", fast.op.text + ' ' + ticket_text(fast.asker)}; }
-
-std::string line_text(const KeyRequest& asked) {
-  const auto [verb, rest] =
-      std::visit([](const auto& request) { return words(request); }, asked.request);
-  return verb + ' ' + where_text(asked.where) + ' ' + asked.key + ' ' + rest;
+void append_rest(std::string& out, const Fast& fast) {
+  append(out, fast.op.text, ' ');
+  append_ticket(out, fast.asker);
 }
 
-std::string line_text(const ProposeGroup& asked) {
-  return "propose " + asked.group + ' ' + std::to_string(asked.epoch.value) + ' ' +
-         members_text(asked.members);
+void append_asked(std::string& out, const ProposeGroup& asked) {
+  append(out, "propose ", asked.group, ' ', asked.epoch.value, ' ', members_text(asked.members));
 }
 
-std::string line_text(const ActivateGroup& asked) {
-  return "activate " + asked.group + ' ' + std::to_string(asked.epoch.value);
+void append_asked(std::string& out, const ActivateGroup& asked) {
+  append(out, "activate ", asked.group, ' ', asked.epoch.value);
 }
 
-std::string line_text(const ListKeys& asked) { return "keys " + where_text(asked.where); }
-
-std::string line_text(const Ping&) { return "ping"; }
-
-std::string line_text(const Watch& asked) {
-  return "watch " + where_text(asked.where) + ' ' + asked.key + ' ' + asked.client.text;
+void append_asked(std::string& out, const ListKeys& asked) {
+  append(out, "keys ", where_text(asked.where));
 }
 
-std::string line_text(const Unwatch& asked) { return "unwatch " + std::to_string(asked.watch); }
+void append_asked(std::string& out, const Ping&) { append(out, "ping"); }
+
+void append_asked(std::string& out, const Watch& asked) {
+  append(out, "watch ", where_text(asked.where), ' ', asked.key, ' ', asked.client.text);
+}
+
+void append_asked(std::string& out, const Unwatch& asked) { append(out, "unwatch ", asked.watch); }
 
 // Reading.
 
@@ -250,6 +249,12 @@ std::optional<ClientLine> read_line(std::string_view verb, LineFields& fields) {
   return std::nullopt;
 }
 
+void append_asked(std::string& out, const KeyRequest& asked) {
+  append(out, kKeyVerbs[asked.request.index()].first, ' ', where_text(asked.where), ' ', asked.key,
+         ' ');
+  std::visit([&](const auto& request) { append_rest(out, request); }, asked.request);
+}
+
 }  // namespace
 
 std::string_view verb_of(const ClientLine& line) {
@@ -268,8 +273,9 @@ const std::string* lock_of(const ClientLine& line) {
 }
 
 std::string request_line(const NumberedRequest& request) {
-  std::string line = std::to_string(request.id) + ' ' +
-                     std::visit([](const auto& asked) { return line_text(asked); }, request.line);
+  std::string line;
+  append(line, request.id, ' ');
+  std::visit([&](const auto& asked) { append_asked(line, asked); }, request.line);
   INVARIANT(line.size() <= kLineBytesMax);
   return line;
 }

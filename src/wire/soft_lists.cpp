@@ -10,7 +10,7 @@ namespace dexlock {
 std::string beats_text(const Beats& beats) {
   std::string out;
   for (const auto& [token, beat] : beats) {
-    out += (out.empty() ? "" : ",") + std::to_string(token.value) + ':' + std::to_string(beat);
+    append(out, out.empty() ? "" : ",", token.value, ':', beat);
   }
   return out.empty() ? "-" : out;
 }

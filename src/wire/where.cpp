@@ -7,7 +7,9 @@
 namespace dexlock {
 
 std::string where_text(const Where& where) {
-  return where.group + '.' + where.incarnation + ".e" + std::to_string(where.epoch.value);
+  std::string out;
+  append(out, where.group, '.', where.incarnation, ".e", where.epoch.value);
+  return out;
 }
 
 std::optional<Epoch> parse_epoch(std::string_view text) {
