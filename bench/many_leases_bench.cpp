@@ -47,7 +47,8 @@ class Servers {
     for (const char* name : {"a", "b", "c"}) {
       const std::string address = "unix:" + (directory / name).native() + ".sock";
       list << address << '\n';
-      pids_.push_back(start({dex_lock, "serve", "-q", "--listen", address, "--store", directory / name}));
+      pids_.push_back(
+          start({dex_lock, "serve", "-q", "--listen", address, "--store", directory / name}));
     }
     ::setenv("DEXLOCK_CONF", (directory / "conf").c_str(), 1);
     ::setenv("DEXLOCK_STATE", (directory / "state").c_str(), 1);

@@ -4,14 +4,15 @@
 // Threads: pure functions.
 #pragma once
 
+#include <algorithm>
 #include <array>
-#include <boost/container/small_vector.hpp>
 #include <charconv>
 #include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dexlock {
 
@@ -29,13 +30,13 @@ void append(std::string& out, const Parts&... parts) {
   (append_part(out, parts), ...);
 }
 
-// Rarely more than these: no memory is asked for.
-using Fields = boost::container::small_vector<std::string_view, 16>;
+using Fields = std::vector<std::string_view>;
 
 // The parts between the separators; one empty part for an empty text. `limit` bounds the parts.
 inline std::optional<Fields> split_fields(std::string_view text, char separator,
                                           std::size_t limit) {
   Fields parts;
+  parts.reserve(std::min<std::size_t>(limit, 16));
   while (true) {
     if (parts.size() == limit) {
       return std::nullopt;
