@@ -22,12 +22,21 @@ constexpr std::size_t kSightsMax = 2048;
 constexpr std::size_t kGroupFileBytesMax = 256;
 constexpr std::uint64_t kBig = std::numeric_limits<std::int64_t>::max();
 
-std::optional<SeenLock::Sight> parse_sight(std::string_view line) {
-  const auto parts = split_fields(line, ' ', 7);
-  if (!parts || parts->size() != 7) {
+constexpr std::size_t kSightParts = 7;
+constexpr std::size_t kTicketParts = 5;
+
+std::optional<TicketSighting> parse_ticket_sighting(const Fields& p) {
+  const auto refresh = parse_number(p[2], kSmallNumberMax);
+  const auto boot = parse_clock_reading(p[3]);
+  const auto raw = parse_clock_reading(p[4]);
+  const ClientId client{std::string(p[1])};
+  if (p[0] != "ticket" || !is_id_text(client.text) || !refresh || !boot || !raw) {
     return std::nullopt;
   }
-  const auto& p = *parts;
+  return TicketSighting{client, static_cast<std::uint32_t>(*refresh), Instant{*boot, *raw}};
+}
+
+std::optional<SeenLock::Sight> parse_sight(const Fields& p) {
   const auto token = parse_number(p[0], kBig);
   const auto beat = parse_number(p[3], kSmallNumberMax);
   const auto boot = parse_clock_reading(p[5]);
@@ -52,6 +61,10 @@ std::string seen_text(const SeenLock& seen) {
            std::to_string(sighting.since.boot.count()) + ' ' +
            std::to_string(sighting.since.raw.count()) + '\n';
   }
+  for (const auto& [client, refresh, since] : seen.tickets) {
+    append(out, "ticket ", client.text, ' ', refresh, ' ', since.boot.count(), ' ',
+           since.raw.count(), '\n');
+  }
   return out;
 }
 
@@ -69,11 +82,22 @@ std::optional<SeenLock> parse_seen(std::string_view text) {
   }
   SeenLock seen{.group = std::string((*head)[1]), .round = static_cast<std::uint32_t>(*round)};
   for (std::size_t i = 1; i < lines->size(); ++i) {
-    auto sight = parse_sight((*lines)[i]);
-    if (!sight) {
+    const auto parts = split_fields((*lines)[i], ' ', kSightParts);
+    if (parts && parts->size() == kSightParts) {
+      auto sight = parse_sight(*parts);
+      if (!sight) {
+        return std::nullopt;
+      }
+      seen.sights.push_back(std::move(*sight));
+    } else if (parts && parts->size() == kTicketParts) {
+      auto ticket = parse_ticket_sighting(*parts);
+      if (!ticket) {
+        return std::nullopt;
+      }
+      seen.tickets.push_back(std::move(*ticket));
+    } else {
       return std::nullopt;
     }
-    seen.sights.push_back(std::move(*sight));
   }
   return seen;
 }

@@ -16,6 +16,7 @@
 
 #include "dexlock/error.hpp"
 #include "lease/observer.hpp"
+#include "lease/queue_view.hpp"
 
 namespace dexlock {
 
@@ -28,6 +29,7 @@ struct SeenLock {
     Sighting sighting;
   };
   std::vector<Sight> sights;
+  std::vector<TicketSighting> tickets;
 };
 
 [[nodiscard]] std::string seen_text(const SeenLock& seen);

@@ -42,6 +42,7 @@ SessionSetup setup_for(const Cluster& cluster, const LockDriverOptions& options)
     setup.holders_max = kFilesHoldersMax;
   } else {
     setup.queues = true;
+    setup.step = options.step;
     setup.poll_max = cluster.is_local() ? kLocalPoll : cluster.pushes() ? kPushedPoll : kRemotePoll;
   }
   return setup;
@@ -65,6 +66,9 @@ LockDriver::LockDriver(boost::asio::io_context& loop, Cluster& cluster, LockDriv
   }
   if (remembered_) {
     session_.start_above(remembered_->round);
+    for (const TicketSighting& ticket : remembered_->tickets) {
+      session_.recall(ticket);
+    }
   }
   for (std::size_t server = 0; server < cluster_.size(); ++server) {
     recall(server);
@@ -98,7 +102,10 @@ void LockDriver::recall(std::size_t server) {
 }
 
 SeenLock LockDriver::seen() const {
-  SeenLock seen{.group = cluster_.group()->id, .round = session_.round_seen()};
+  SeenLock seen{.group = cluster_.group()->id,
+                .round = session_.round_seen(),
+                .sights = {},
+                .tickets = session_.tickets_seen()};
   std::vector<std::string> greeted;
   for (std::size_t server = 0; server < cluster_.size(); ++server) {
     const auto& greeting = cluster_.greeting(server);

@@ -24,6 +24,7 @@ struct LockDriverOptions {
   Terms terms;
   std::string who;
   bool sticky_promises = true;
+  Nanoseconds step{};            // as SessionSetup
   std::optional<SeenLock> seen;  // what this host saw before
 };
 

@@ -122,9 +122,10 @@ class GetCall {
       return;
     }
     const Claim claim = claim_of(prepared_.saved.client, options_.sharing);
-    const Terms terms{options_.timeout, options_.stop_timeout, claim_lease(options_.timeout),
-                      kDriftPpm};
-    LockDriver& driver = call_.drive(claim, terms, who(prepared_.owner), prepared_.state);
+    const Terms terms{options_.timeout, options_.stop_timeout,
+                      claim_lease(options_.timeout, options_.step), kDriftPpm};
+    LockDriver& driver =
+        call_.drive(claim, terms, options_.step, who(prepared_.owner), prepared_.state);
     driver.resume(prepared_.saved);
     if (holding && driver.session().holds(now())) {
       driver.renew();
@@ -260,7 +261,7 @@ Result<bool> release(Prepared& prepared, milliseconds limit, Remarks& remarks) {
                       return;
                     }
                     LockDriver& driver = call.drive(Claim{.client = prepared.saved.client},
-                                                    Terms{.lease = milliseconds(1)},
+                                                    Terms{.lease = milliseconds(1)}, {},
                                                     who(prepared.owner), prepared.state);
                     driver.resume(prepared.saved);
                     driver.release();

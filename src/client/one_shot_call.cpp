@@ -72,13 +72,15 @@ void OneShotCall::fail_with(Error error) {
   loop_.stop();
 }
 
-LockDriver& OneShotCall::drive(Claim claim, Terms terms, std::string who, const OwnerState& state) {
+LockDriver& OneShotCall::drive(Claim claim, Terms terms, Nanoseconds step, std::string who,
+                               const OwnerState& state) {
   driver_ = std::make_unique<LockDriver>(
       loop_, *cluster_,
       LockDriverOptions{.name = name_,
                         .claim = std::move(claim),
                         .terms = terms,
                         .who = std::move(who),
+                        .step = step,
                         .seen = context_.memory.seen(key_file_name(name_))},
       LockDriver::Handlers{.on_event = [this](const Event& event) { handlers_.on_event(event); },
                            .save = [&state](const Saved& saved) { return state.save(saved); },

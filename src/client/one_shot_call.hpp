@@ -39,7 +39,9 @@ class OneShotCall {
   void fail_with(Error error);
 
   // Starts driving the lock. Requires: the group is known.
-  LockDriver& drive(Claim claim, Terms terms, std::string who, const OwnerState& state);
+  // `step`: to the next call, if there is one.
+  LockDriver& drive(Claim claim, Terms terms, Nanoseconds step, std::string who,
+                    const OwnerState& state);
 
   [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
   [[nodiscard]] Cluster& cluster() { return *cluster_; }

@@ -25,9 +25,12 @@ void QueueView::saw(std::size_t server, const std::vector<Ticket>& tickets, Inst
   lists_[server] = tickets;
   for (const Ticket& ticket : tickets) {
     highest_number_ = std::max(highest_number_, ticket.number);
-    const auto [at, fresh] = seen_.try_emplace(ticket.claim.client, Seen{ticket, now});
+    const auto recalled = recalled_.find(ticket.claim.client);
+    const bool is_news = recalled == recalled_.end() || ticket.refresh > recalled->second.refresh;
+    const Seen seen{ticket, is_news ? now : recalled->second.since};
+    const auto [at, fresh] = seen_.try_emplace(ticket.claim.client, seen);
     if (!fresh && ticket.refresh > at->second.ticket.refresh) {
-      at->second = Seen{ticket, now};
+      at->second = seen;
     }
   }
   std::erase_if(seen_, [&](const auto& seen) {
@@ -36,6 +39,25 @@ void QueueView::saw(std::size_t server, const std::vector<Ticket>& tickets, Inst
           list, [&](const Ticket& ticket) { return ticket.claim.client == seen.first; });
     });
   });
+}
+
+std::vector<TicketSighting> QueueView::sightings() const {
+  std::vector<TicketSighting> sightings;
+  for (const auto& [client, seen] : seen_) {
+    sightings.push_back({client, seen.ticket.refresh, seen.since});
+  }
+  const bool all_looked_at =
+      std::ranges::none_of(looked_, [](const Instant& looked) { return looked == Instant{}; });
+  for (const auto& [client, sighting] : recalled_) {
+    if (!all_looked_at && !seen_.contains(client) && sightings.size() < kTicketsPerReplyMax) {
+      sightings.push_back(sighting);  // on a server that has not answered, perhaps
+    }
+  }
+  return sightings;
+}
+
+void QueueView::recall(const TicketSighting& sighting) {
+  recalled_.insert_or_assign(sighting.client, sighting);
 }
 
 void QueueView::granted(const ClientId& client, std::uint32_t refresh) {

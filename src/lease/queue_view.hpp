@@ -16,12 +16,23 @@
 
 namespace dexlock {
 
+// A ticket with this refresh number was received then, and never seen renewed since.
+struct TicketSighting {
+  ClientId client;
+  std::uint32_t refresh = 0;
+  Instant since;
+};
+
 class QueueView {
  public:
   explicit QueueView(std::size_t servers) : lists_(servers), looked_(servers) {}
 
   // Server `server` showed `tickets`, received at `now`.
   void saw(std::size_t server, const std::vector<Ticket>& tickets, Instant now);
+
+  // For other processes of this host, which begin with what this one has seen.
+  [[nodiscard]] std::vector<TicketSighting> sightings() const;
+  void recall(const TicketSighting& sighting);
 
   // A record shows a grant to `client` by its ticket with this refresh number: that ticket is used
   // up, whatever servers that have not heard of it still show.
@@ -48,6 +59,7 @@ class QueueView {
 
   std::vector<std::vector<Ticket>> lists_;  // by server
   std::map<ClientId, Seen> seen_;
+  std::map<ClientId, TicketSighting> recalled_;
   std::map<ClientId, std::uint32_t> granted_;  // the refresh numbers, of the latest clients
   std::vector<Instant> looked_;                // by server: when its latest list was received
   Instant complete_;                           // a majority has been looked at since then

@@ -72,6 +72,13 @@ inline constexpr std::int64_t kMillion = 1'000'000;
   return std::clamp(lease, kShortest, kLongest);
 }
 
+// That of a client that calls every `step` and does nothing in between.
+[[nodiscard]] constexpr std::chrono::milliseconds claim_lease(std::chrono::milliseconds lease,
+                                                              std::chrono::milliseconds step) {
+  constexpr std::chrono::milliseconds kCall{2'000};  // what a call may take
+  return std::max(claim_lease(lease), std::min(lease, 2 * step + kCall));
+}
+
 // How often a waiter asks where the server cannot push.
 [[nodiscard]] constexpr Nanoseconds poll_period(const Terms& terms) {
   constexpr Nanoseconds kLongest = std::chrono::milliseconds(500);

@@ -10,7 +10,8 @@
 namespace dexlock {
 namespace {
 
-constexpr std::size_t kParts = 14;
+constexpr std::size_t kParts = 14;           // of version 1
+constexpr std::size_t kPartsWithPlace = 18;  // of version 2
 constexpr std::uint64_t kBig = std::numeric_limits<std::int64_t>::max();
 
 std::optional<std::optional<Record>> optional_record(std::string_view text) {
@@ -24,24 +25,44 @@ std::optional<std::optional<Record>> optional_record(std::string_view text) {
   return record;
 }
 
+std::optional<PlaceInLine> parse_place(std::string_view number, std::string_view refresh,
+                                       std::string_view boot, std::string_view raw) {
+  const auto ticket = parse_number(number, kSmallNumberMax);
+  const auto sent = parse_number(refresh, kSmallNumberMax);
+  const auto at_boot = parse_clock_reading(boot);
+  const auto at_raw = parse_clock_reading(raw);
+  if (!ticket || *ticket == 0 || !sent || !at_boot || !at_raw) {
+    return std::nullopt;
+  }
+  return PlaceInLine{static_cast<std::uint32_t>(*ticket), static_cast<std::uint32_t>(*sent),
+                     Instant{*at_boot, *at_raw}};
+}
+
 }  // namespace
 
 std::string saved_text(const Saved& saved) {
-  const auto number = [](auto value) { return std::to_string(value); };
-  const bool sticky = saved.sticky.has_value();
-  return "1 " + saved.client.text + ' ' + (saved.group.empty() ? "-" : saved.group) + ' ' +
-         number(saved.token.value) + ' ' + ballot_text(saved.granted_at) + ' ' +
-         (saved.record ? record_text(*saved.record) : "-") + ' ' +
-         number(saved.start.boot.count()) + ' ' + number(saved.start.raw.count()) + ' ' +
-         number(saved.lease.count()) + ' ' + number(saved.beat) + ' ' +
-         (saved.maybe_listed ? "1" : "0") + ' ' +
-         (sticky ? ballot_text(saved.sticky->ballot) : "-") + ' ' +
-         (sticky ? record_text(saved.sticky->base) : "-") + " end";
+  std::string out;
+  append(out, saved.place ? "2 " : "1 ", saved.client.text, ' ',
+         saved.group.empty() ? "-" : saved.group, ' ', saved.token.value, ' ');
+  append_ballot(out, saved.granted_at);
+  append(out, ' ', saved.record ? record_text(*saved.record) : "-", ' ', saved.start.boot.count(),
+         ' ', saved.start.raw.count(), ' ', saved.lease.count(), ' ', saved.beat,
+         saved.maybe_listed ? " 1 " : " 0 ");
+  append(out, saved.sticky ? ballot_text(saved.sticky->ballot) : "-", ' ',
+         saved.sticky ? record_text(saved.sticky->base) : "-");
+  if (const auto& place = saved.place) {
+    append(out, ' ', place->number, ' ', place->refresh, ' ', place->refused.boot.count(), ' ',
+           place->refused.raw.count());
+  }
+  append(out, " end");
+  return out;
 }
 
 std::optional<Saved> parse_saved(std::string_view text) {
-  const auto parts = split_fields(text, ' ', kParts);
-  if (!parts || parts->size() != kParts || parts->front() != "1" || parts->back() != "end") {
+  const auto parts = split_fields(text, ' ', kPartsWithPlace);
+  const bool placed = parts && parts->front() == "2";
+  if (!parts || parts->size() != (placed ? kPartsWithPlace : kParts) ||
+      (!placed && parts->front() != "1") || parts->back() != "end") {
     return std::nullopt;
   }
   const auto& p = *parts;
@@ -67,6 +88,12 @@ std::optional<Saved> parse_saved(std::string_view text) {
     saved.sticky = Sticky{*ballot, **base};
   } else if (*base) {
     return std::nullopt;  // a record to build on without a promise: not the canonical form
+  }
+  if (placed) {
+    saved.place = parse_place(p[13], p[14], p[15], p[16]);
+    if (!saved.place) {
+      return std::nullopt;
+    }
   }
   saved.token = FencingToken{*token};
   saved.granted_at = *granted_at;

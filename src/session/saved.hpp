@@ -17,6 +17,13 @@
 
 namespace dexlock {
 
+// Its place in line, which it takes when it has tried twice.
+struct PlaceInLine {
+  std::uint32_t number = 0;   // of its ticket
+  std::uint32_t refresh = 0;  // the highest of that ticket that may have been sent; 0: none
+  Instant refused;            // when it last found the lock held
+};
+
 struct Saved {
   ClientId client;
   std::string group;             // of servers that it was held in; the rest means nothing elsewhere
@@ -28,6 +35,7 @@ struct Saved {
   std::uint32_t beat = 0;        // highest heartbeat number that may have been sent
   bool maybe_listed = false;     // the record may list this client, with whatever token
   std::optional<Sticky> sticky;  // for the plain release of `token` and nothing else
+  std::optional<PlaceInLine> place;
 };
 
 [[nodiscard]] std::string saved_text(const Saved& saved);

@@ -52,9 +52,12 @@ void Session::resume(const Saved& saved) {
   INVARIANT(saved.client == setup_.claim.client);
   INVARIANT(saved.group == setup_.group);
   INVARIANT(goal_ == Goal::nothing);
-  resumed_ = true;
+  had_it_before_ = saved.granted_at > zero_ballot(setup_.epoch);
   beat_number_ = saved.beat;
   maybe_listed_ = saved.maybe_listed || saved.token.value != 0;
+  listed_late_ = saved.maybe_listed;
+  place_ = saved.place;
+  refresh_number_ = place_ ? place_->refresh : 0;
   proposer_.start_above(saved.granted_at.round);
   if (saved.token.value != 0 && saved.record) {
     token_ = saved.token;
@@ -69,6 +72,7 @@ Saved Session::saved() const {
   Saved saved{.client = setup_.claim.client, .group = setup_.group, .granted_at = granted_at_};
   saved.beat = beat_number_;
   saved.maybe_listed = maybe_listed_;
+  saved.place = place_;
   if (belief_) {
     saved.token = token_;
     saved.record = record_;
@@ -96,9 +100,6 @@ SessionOutput Session::on_reply(std::size_t server, AttemptId attempt, const Rep
   if (answer != nullptr) {
     observe(server, answer->state, now);
     proposer_.saw(answer->state);
-    if (attempt == fast_attempt_ && !fast_heard_.empty()) {
-      fast_heard_[server] = true;
-    }
   }
   if (lapse(output, now) || (answer != nullptr && inherit(output, now))) {
     return output;
@@ -178,9 +179,7 @@ void Session::take(SessionOutput& output, ProposerOutput produced, Instant now) 
       op_sent_ = now;
     }
     if (std::holds_alternative<Fast>(produced.sends.front().request)) {
-      fast_late_ = fast_may_come_late();
-      fast_attempt_ = produced.sends.front().attempt;
-      fast_heard_.assign(setup_.servers, false);
+      listed_late_ = true;
     }
   }
   std::ranges::move(produced.sends, std::back_inserter(output.sends));
@@ -194,10 +193,6 @@ void Session::take(SessionOutput& output, ProposerOutput produced, Instant now) 
   if (produced.done) {
     on_done(output, *produced.done, now);
   }
-}
-
-bool Session::fast_may_come_late() const {
-  return fast_late_ || std::ranges::find(fast_heard_, false) != fast_heard_.end();
 }
 
 void Session::start(SessionOutput& output, Errand errand, Operation operation,

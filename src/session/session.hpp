@@ -44,6 +44,9 @@ struct SessionSetup {
   // Waits in line with a ticket, and hands over to who is next. Requires servers whose every answer
   // is durable: an inherited lock counts as held once a majority shows it.
   bool queues = false;
+  // Of one that tries once, how soon it tries again; 0: not, or nobody knows. If that is soon
+  // enough, it has a place in line as well.
+  Nanoseconds step{};
   Nanoseconds poll_max = std::chrono::milliseconds(500);  // a waiter looks at least this often
   Nanoseconds attempt_limit = std::chrono::seconds(5);  // then an attempt is given up and made anew
 };
@@ -136,6 +139,8 @@ class Session {
   // What is known about the present holders, for this and other processes of this host.
   [[nodiscard]] const std::map<GrantId, Observer>& observers() const { return observers_; }
   void recall(const GrantId& victim, std::size_t server, const Sighting& sighting);
+  [[nodiscard]] std::vector<TicketSighting> tickets_seen() const { return queue_.sightings(); }
+  void recall(const TicketSighting& sighting) { queue_.recall(sighting); }
 
   // The newest state received from each server.
   [[nodiscard]] const std::vector<std::optional<State>>& states() const { return states_; }
@@ -175,6 +180,7 @@ class Session {
     std::vector<Ticket> silent;
     std::vector<std::pair<Ticket, FencingToken>> used_up;  // by that grant
     Epoch epoch;
+    ClientId client;  // whose session it is
     // Of `queue` those who wait, where `base` is what has been chosen.
     [[nodiscard]] std::vector<Ticket> waiting(const Record& base,
                                               const std::vector<Ticket>& queue) const;
@@ -212,7 +218,6 @@ class Session {
   void hasten(Instant now);
   void on_look_reply(SessionOutput& output, std::size_t server, bool answered, Instant now);
   [[nodiscard]] const State* newest_state() const;
-  [[nodiscard]] bool fast_may_come_late() const;
   [[nodiscard]] bool is_undecided() const;
   [[nodiscard]] bool is_likelier(const State& a, const State& b) const;
   [[nodiscard]] std::optional<EvictionBasis> evictable(const Record& record, Instant now) const;
@@ -223,6 +228,9 @@ class Session {
 
   // session_queue.cpp: waiting in line, and inheriting the lock from who had it
   void keep_ticket(SessionOutput& output, Instant now);
+  void take_place(SessionOutput& output, Instant now);
+  void keep_place(SessionOutput& output, Instant now);
+  void leave_place(SessionOutput& output);
   void post_ticket(SessionOutput& output, Instant now);
   void drop_ticket(SessionOutput& output);
   void sweep_queue(SessionOutput& output);
@@ -267,19 +275,18 @@ class Session {
   OpId op_;                         // of the present acquisition
   Instant asked_;                   // when it began
   std::optional<Instant> op_sent_;  // before the first value that grants it left
-  bool resumed_ = false;
+  bool had_it_before_ = false;      // in an earlier process
   bool try_fast_ = false;
-  AttemptId fast_attempt_ = 0;    // the latest
-  std::vector<bool> fast_heard_;  // of it; who has not answered may still vote
-  bool fast_late_ = false;        // an earlier one may still come to a vote somewhere
   std::uint32_t last_grant_ = 0;  // how many grants there were by the last of this session's
   std::optional<Nanoseconds> fast_until_;  // on the boot clock: then a classic ballot follows
   bool insist_ = false;        // what would be disturbed has ended on the server that knows best
   bool maybe_listed_ = false;  // a value that lists this client may be chosen, now or later
+  bool listed_late_ = false;   // also after a release: by a message that comes late, or once more
 
   QueueView queue_;
   std::map<ClientId, Heir> heirs_;
   std::optional<MyTicket> ticket_;
+  std::optional<PlaceInLine> place_;  // of one that tries once
   std::uint32_t refresh_number_ = 0;
   std::optional<Instant> free_since_;  // while it waits: nobody in the way, but not its turn
 

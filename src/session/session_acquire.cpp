@@ -32,12 +32,12 @@ SessionOutput Session::acquire(Patience patience, Instant now, bool all_up) {
   asked_ = now;
   conflicts_ = 0;
   // Servers refuse a request for the client that had the lock last if it cannot name that grant.
-  try_fast_ = setup_.fast_ballots && all_up && !(resumed_ && last_grant_ == 0);
+  try_fast_ = setup_.fast_ballots && all_up && !(had_it_before_ && last_grant_ == 0);
   insist_ = false;
   pause_from_.reset();
-  ticket_.reset();
   free_since_.reset();
   SessionOutput output;
+  take_place(output, now);
   start_acquire(output, now);
   return output;
 }
@@ -85,6 +85,9 @@ void Session::start_acquire(SessionOutput& output, Instant now) {
 void Session::start_evict(SessionOutput& output, const EvictionBasis& basis, Instant now) {
   sticky_.reset();
   refresh_op(now);
+  if (!in_line()) {
+    sweep_queue(output);  // nobody else may
+  }
   Operation operation{.intent = Intent::evict,
                       .claim = setup_.claim,
                       .victim = basis.victim.token,
@@ -118,7 +121,9 @@ void Session::on_grant(SessionOutput& output, const Chosen& chosen, Instant now)
   belief_.emplace(*op_sent_, mine->terms.lease);
   claimed_ = true;
   output.save = true;
-  drop_ticket(output);
+  if (!place_) {  // else with the next call: this one's last words may not arrive
+    drop_ticket(output);
+  }
   if (!lapse(output, now)) {
     output.events.emplace_back(Granted{token_});
   }
@@ -218,6 +223,7 @@ void Session::report_busy(SessionOutput& output, const Record& record, Instant n
   output.events.emplace_back(Busy{record, takeover});
   if (patience_ == Patience::once) {
     goal_ = Goal::nothing;
+    keep_place(output, now);
     return;
   }
   free_since_.reset();

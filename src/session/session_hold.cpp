@@ -34,6 +34,7 @@ SessionOutput Session::renew(Instant now) {
     lose(output, "the heartbeat numbers of this boot are used up; restart this machine");
     return output;
   }
+  leave_place(output);
   beat_number_ = static_cast<std::uint32_t>(number);
   if (beats_.size() == kBeatsMax) {
     beats_.erase(beats_.begin());
@@ -208,6 +209,7 @@ SessionOutput Session::release(Instant now) {
   }
   conflicts_ = 0;
   drop_ticket(output);
+  leave_place(output);
   if (!was_listed) {
     goal_ = Goal::nothing;
     output.events.emplace_back(Released{});
@@ -242,9 +244,9 @@ void Session::start_release(SessionOutput& output, Instant now) {
 
 void Session::on_released(SessionOutput& output, const Chosen& chosen) {
   goal_ = Goal::nothing;
-  // A ticket that its removal did not reach may still inherit the lock, and a request for it that a
-  // server has not answered may still be a vote.
-  maybe_listed_ = refresh_number_ != 0 || fast_may_come_late();
+  // A ticket that its removal did not reach may still inherit the lock, and a request for a vote
+  // may come late, or once more.
+  maybe_listed_ = listed_late_;
   token_ = FencingToken{};
   granted_at_ = chosen.ballot;
   record_.reset();

@@ -23,6 +23,13 @@ constexpr std::size_t kRanksMax = 8;
 Nanoseconds refresh_period(const Terms& terms) { return Nanoseconds(terms.claim) / 4; }
 std::chrono::milliseconds ticket_life(const Terms& terms) { return 2 * terms.claim; }
 
+// One that tries once renews its ticket with each try, and is given up when it has missed two.
+constexpr std::int64_t kTriesMissed = 3;
+
+std::chrono::milliseconds life_between_calls(Nanoseconds step) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(kTriesMissed * step);
+}
+
 bool is_renewable(const Terms& terms) { return refresh_period(terms) > Nanoseconds(0); }
 
 // A later value shows that `token` was never granted to `client`: it does not know of the token, or
@@ -41,7 +48,7 @@ Ticket Session::ticket() const {
   Ticket ticket = asker();
   ticket.number = ticket_->number;
   ticket.refresh = ticket_->refresh;
-  ticket.ttl = ticket_life(setup_.terms);
+  ticket.ttl = place_ ? life_between_calls(setup_.step) : ticket_life(setup_.terms);
   return ticket;
 }
 
@@ -58,6 +65,47 @@ void Session::keep_ticket(SessionOutput& output, Instant now) {
     post_ticket(output, now);
   } else if (elapsed_for_holder(ticket_->sent.back().second, now) >= refresh_period(setup_.terms)) {
     post_ticket(output, now);
+  }
+}
+
+// One that tries once and found the lock held the last time, not long ago, stands in line with the
+// ticket whose number it drew then; what it asks next comes behind that on every server. It never
+// believes that it has inherited the lock, but asks for a grant of its own.
+void Session::take_place(SessionOutput& output, Instant now) {
+  ticket_.reset();
+  if (!place_ || patience_ != Patience::once) {
+    return;
+  }
+  if (elapsed_for_holder(place_->refused, now) > kTriesMissed * setup_.step) {
+    leave_place(output);
+    return;
+  }
+  ticket_ = MyTicket{.number = place_->number, .refresh = place_->refresh, .sent = {}};
+  post_ticket(output, now);
+  place_->refresh = refresh_number_;
+}
+
+// Found the lock held: if it is back soon enough, it has a place from then on.
+void Session::keep_place(SessionOutput& output, Instant now) {
+  const bool soon = setup_.queues && setup_.step > Nanoseconds(0) &&
+                    kTriesMissed * setup_.step <= Nanoseconds(setup_.terms.lease);
+  if (!soon || (!place_ && queue_.highest_number() >= kRoundMax)) {
+    return;
+  }
+  if (!place_) {
+    place_ = PlaceInLine{.number = queue_.highest_number() + 1, .refresh = 0, .refused = {}};
+  }
+  place_->refused = now;
+  output.save = true;
+}
+
+void Session::leave_place(SessionOutput& output) {
+  if (place_ && place_->refresh != 0) {
+    ticket_ = MyTicket{.number = place_->number, .refresh = place_->refresh, .sent = {}};
+    drop_ticket(output);
+  }
+  if (std::exchange(place_, std::nullopt)) {
+    output.save = true;
   }
 }
 
@@ -79,7 +127,7 @@ void Session::post_ticket(SessionOutput& output, Instant now) {
     return elapsed_for_holder(sent.second, now) >= Nanoseconds(setup_.terms.claim);
   });
   ticket_->sent.emplace_back(refresh_number_, now);
-  maybe_listed_ = true;
+  maybe_listed_ = listed_late_ = true;
   output.save = true;
   send_all(output, side_attempt_++, Post{.ticket = ticket(), .remove = false});
 }
@@ -94,7 +142,7 @@ void Session::drop_ticket(SessionOutput& output) {
 // Removes what others left behind. A server keeps a ticket that was renewed meanwhile.
 void Session::sweep_queue(SessionOutput& output) {
   constexpr std::size_t kSweepers = 3;  // those next in line, so that not all do the same
-  if (!setup_.queues || rank() >= kSweepers) {
+  if (!setup_.queues || (in_line() && rank() >= kSweepers)) {
     return;
   }
   for (const Ticket& left : queue_.left_behind()) {
@@ -135,7 +183,7 @@ void Session::note_heirs(const State& state) {
 }
 
 Session::Gone Session::gone() const {
-  Gone gone{.silent = {}, .used_up = {}, .epoch = setup_.epoch};
+  Gone gone{.silent = {}, .used_up = {}, .epoch = setup_.epoch, .client = setup_.claim.client};
   for (Ticket& ticket : queue_.left_behind()) {
     const auto heir = heirs_.find(ticket.claim.client);
     if (heir != heirs_.end() && heir->second.refresh >= ticket.refresh) {
@@ -147,7 +195,8 @@ Session::Gone Session::gone() const {
   return gone;
 }
 
-// A grant that what has been chosen does not know of used nothing up.
+// A grant that what has been chosen does not know of used nothing up. Who has the lock may not have
+// taken its ticket back yet.
 std::vector<Ticket> Session::Gone::waiting(const Record& base,
                                            const std::vector<Ticket>& queue) const {
   std::vector<Ticket> gone = silent;
@@ -156,14 +205,23 @@ std::vector<Ticket> Session::Gone::waiting(const Record& base,
       gone.push_back(ticket);
     }
   }
-  return without(queue, gone);
+  std::vector<Ticket> waiting = without(queue, gone);
+  std::erase_if(waiting, [&](const Ticket& ticket) {
+    return ticket.claim.client != client && base.find(ticket.claim.client) != nullptr;
+  });
+  return waiting;
 }
 
 // How many are before this one.
 std::size_t Session::rank() const {
   const std::vector<Ticket> waiting = queue_.waiting();
+  const State* newest = newest_state();
+  const auto holds = [&](const ClientId& client) {
+    return newest != nullptr && newest->value && newest->value->find(client) != nullptr;
+  };
   return static_cast<std::size_t>(std::ranges::count_if(waiting, [&](const Ticket& other) {
-    return other.claim.client != setup_.claim.client && (!ticket_ || senior(other, ticket()));
+    return other.claim.client != setup_.claim.client && !holds(other.claim.client) &&
+           (!ticket_ || senior(other, ticket()));
   }));
 }
 
@@ -193,10 +251,10 @@ std::vector<Ticket> Session::others_waiting() const {
   return others;
 }
 
-// One that does not wait takes a free lock at once, whoever waits: it has no time for a place in
-// line. But it joins no holders while somebody waits for them to leave.
+// One that neither waits nor has come back takes a free lock at once, whoever waits: it has no time
+// for a place in line. But it joins no holders while somebody waits for them to leave.
 ChangeFunction Session::acquire_change() const {
-  return [spec = spec(), in_line = in_line(), queues = setup_.queues, gone = gone()](
+  return [spec = spec(), in_line = in_line() || ticket_, queues = setup_.queues, gone = gone()](
              const Record& base, const std::vector<Ticket>& queue) {
     if (in_line) {
       return acquire_in_turn(base, spec, gone.waiting(base, queue));

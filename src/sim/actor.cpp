@@ -69,7 +69,8 @@ void Actor::start_process(ClientId client) {
       .seed = around_.random.next(),
       .sticky_promises = around_.mix.sticky_promises || around_.planted(Plant::release_asks_nobody),
       .fast_ballots = around_.mix.fast_ballots,
-      .queues = around_.mix.queues && waits_in_line(),
+      .queues = around_.mix.queues,
+      .step = step(),
       .poll_max = around_.mix.poll_max,
       .attempt_limit = around_.mix.attempt_limit};
   session_ = std::make_unique<Session>(setup_);

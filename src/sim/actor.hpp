@@ -62,7 +62,7 @@ class Actor {
   virtual void on_work_stopped() = 0;
   virtual void save() = 0;
   // Its sessions wait with a ticket, where there are queues at all.
-  [[nodiscard]] virtual bool waits_in_line() const { return false; }
+  [[nodiscard]] virtual Nanoseconds step() const { return {}; }  // as SessionSetup
   // Planted: a session that waits for the lock, to be copied.
   [[nodiscard]] virtual const Session* waiting_session() const { return nullptr; }
   [[nodiscard]] virtual std::string state_text() const = 0;

@@ -17,6 +17,9 @@ constexpr std::array kCalls{"between calls", "renewing", "acquiring", "releasing
 OnceOwner::OnceOwner(std::size_t index, Surroundings& around) : Actor(index, around) {
   step_ = between(around.random, Nanoseconds(terms_.lease) / 12, Nanoseconds(terms_.lease) / 3);
   until_ = between(around.random, Nanoseconds(0), around.mix.think_max);
+  constexpr std::chrono::milliseconds kMillisecond{1};
+  terms_.claim = std::max(terms_.claim, std::chrono::ceil<std::chrono::milliseconds>(2 * step_) +
+                                            std::max(terms_.lease / 10, kMillisecond));
 }
 
 std::string OnceOwner::state_text() const { return kCalls[static_cast<std::size_t>(call_)]; }
@@ -69,6 +72,9 @@ void OnceOwner::open_session() {
   for (const auto& [where, sighting] : sightings_) {
     session_->recall(where.first, where.second, sighting);
   }
+  for (const TicketSighting& ticket : tickets_) {
+    session_->recall(ticket);
+  }
 }
 
 void OnceOwner::call() {
@@ -104,6 +110,7 @@ void OnceOwner::remember_sightings() {
   if (!session_) {
     return;
   }
+  tickets_ = session_->tickets_seen();
   sightings_.clear();
   for (const auto& [watched, observer] : session_->observers()) {
     const auto& seen = observer.sightings();
@@ -227,6 +234,7 @@ void OnceOwner::on_rebooted() {
   }
   if (!around_.planted(Plant::sightings_of_earlier_boot)) {
     sightings_.clear();
+    tickets_.clear();
   }
 }
 

@@ -30,6 +30,7 @@ class OnceOwner : public Actor {
   void on_work_stopped() override {}
   void save() override;
   [[nodiscard]] std::string state_text() const override;
+  [[nodiscard]] Nanoseconds step() const override { return step_; }
 
  private:
   enum class Call { none, renew, acquire, release };
@@ -56,6 +57,7 @@ class OnceOwner : public Actor {
   std::string file_before_;  // planted: what the last whole file said
   using Watched = std::decay_t<decltype(std::declval<Session>().observers())>::key_type;
   std::map<std::pair<Watched, std::size_t>, Sighting> sightings_;
+  std::vector<TicketSighting> tickets_;
 };
 
 }  // namespace dexlock::sim

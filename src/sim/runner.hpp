@@ -21,7 +21,6 @@ class Runner : public Actor {
   void on_healed() override;
   void on_work_stopped() override;
   void save() override {}
-  [[nodiscard]] bool waits_in_line() const override { return true; }
   [[nodiscard]] std::string state_text() const override;
   [[nodiscard]] const Session* waiting_session() const override;
 

@@ -13,6 +13,7 @@ SeenLock two_sights() {
                            server,
                            {57, {"boot"}, Instant{Nanoseconds(1000), Nanoseconds(900)}}});
   }
+  seen.tickets.push_back({ClientId{"c1"}, 36000, Instant{Nanoseconds(800), Nanoseconds(700)}});
   return seen;
 }
 
@@ -25,6 +26,10 @@ TEST(SeenLock, IsReadAsWritten) {
   ASSERT_EQ(read->sights.size(), 2U);
   EXPECT_EQ(read->sights[1].incarnation, "bb");
   EXPECT_EQ(read->sights[1].sighting, two_sights().sights[1].sighting);
+  ASSERT_EQ(read->tickets.size(), 1U);
+  EXPECT_EQ(read->tickets[0].client, ClientId{"c1"});
+  EXPECT_EQ(read->tickets[0].refresh, 36000U);
+  EXPECT_EQ(read->tickets[0].since, two_sights().tickets[0].since);
   EXPECT_EQ(seen_text(*read), text);
 }
 

@@ -46,6 +46,31 @@ TEST(QueueView, WhoHasNotRenewedForTheLifeOfItsTicketIsLeftBehind) {
   EXPECT_EQ(waiting(view), "a");
 }
 
+// What one process has seen counts for the next one of that host.
+TEST(QueueView, ATicketThatAnotherProcessSawLongAgoIsLeftBehind) {
+  const Instant later{milliseconds(2000), milliseconds(2000)};
+  QueueView first(2);
+  first.saw(0, {ticket("a", 1, 5), ticket("b", 2, 7)}, {});
+  QueueView second(2);
+  for (const TicketSighting& sighting : first.sightings()) {
+    second.recall(sighting);
+  }
+  second.saw(1, {ticket("a", 1, 4), ticket("b", 2, 8)}, later);
+  second.saw(0, {ticket("a", 1, 5)}, later);
+  EXPECT_EQ(waiting(second), "b") << "a's has not been renewed";
+}
+
+TEST(QueueView, WhatAServerThatDoesNotAnswerMayHaveIsNotForgotten) {
+  QueueView view(2);
+  view.recall({ClientId{"a"}, 5, {}});
+  const Instant later{milliseconds(2000), milliseconds(2000)};
+  view.saw(0, {}, later);
+  ASSERT_EQ(view.sightings().size(), 1U);
+  EXPECT_EQ(view.sightings()[0].since, Instant{});
+  view.saw(1, {}, later);
+  EXPECT_TRUE(view.sightings().empty());
+}
+
 // A server that gets no refreshes is not enough to tell who has gone.
 TEST(QueueView, OneServerOfThreeDoesNotTellThatAnybodyHasGone) {
   QueueView view(3);

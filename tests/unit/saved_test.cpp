@@ -58,6 +58,23 @@ TEST(Saved, ReadsBackWhatItWrote) {
   }
 }
 
+TEST(Saved, KnowsItsPlaceInLine) {
+  Saved saved = full();
+  saved.place = PlaceInLine{.number = 4, .refresh = 36000, .refused = saved.start};
+  const std::string text = saved_text(saved);
+  const auto read = parse_saved(text);
+  ASSERT_TRUE(read && read->place);
+  EXPECT_EQ(read->place->number, 4U);
+  EXPECT_EQ(read->place->refresh, 36000U);
+  EXPECT_EQ(read->place->refused, saved.start);
+  EXPECT_EQ(read->sticky, saved.sticky);
+  EXPECT_EQ(saved_text(*read), text);
+  EXPECT_FALSE(parse_saved("1" + text.substr(1))) << "an earlier version has no places";
+  for (std::size_t length = 0; length < text.size(); ++length) {
+    EXPECT_FALSE(parse_saved(text.substr(0, length))) << length;
+  }
+}
+
 TEST(Saved, IsOneLine) { EXPECT_EQ(saved_text(full()).find('\n'), std::string::npos); }
 
 // Preface of the protocol: a torn or foreign state means "I hold nothing", never a guess.

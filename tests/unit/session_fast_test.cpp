@@ -168,6 +168,29 @@ TEST_F(SessionFastTest, AMessageThatCameLateIsReleasedByTheNextRelease) {
   EXPECT_EQ(cluster.server(2).durable.value->find(ClientId{"a"}), nullptr);
 }
 
+TEST_F(SessionFastTest, AMessageThatCameOnceMoreIsReleasedToo) {
+  const auto a = asks("a");
+  const auto again = cluster.wire[2];
+  ASSERT_TRUE(std::holds_alternative<Fast>(again.request));
+  cluster.deliver_all(FakeCluster::any());
+  ASSERT_TRUE(cluster.holds(a));
+  cluster.release(a);
+  cluster.deliver_all(FakeCluster::any());
+  const auto b = asks("b");
+  cluster.deliver_all(FakeCluster::any());
+  ASSERT_TRUE(cluster.holds(b));
+  cluster.release(b);
+  cluster.deliver_all(FakeCluster::any());
+  cluster.wire.push_back(again);
+  cluster.deliver_all(FakeCluster::any());
+  ASSERT_NE(cluster.server(again.server).durable.value->find(ClientId{"a"}), nullptr);
+  cluster.kill(a);
+  cluster.start(a);
+  cluster.release(a);
+  cluster.run_for(seconds(1));
+  EXPECT_EQ(cluster.server(again.server).durable.value->find(ClientId{"a"}), nullptr);
+}
+
 // Nor does it keep anybody from the lock.
 TEST_F(SessionFastTest, AVoteOfSomebodyWhoIsGoneStandsInNobodysWay) {
   const auto a = asks("a");

@@ -447,5 +447,141 @@ TEST_F(OverruledHandOver, UsesUpNoTicketIfAnotherWasGivenItsToken) {
   EXPECT_TRUE(cluster.holds(b));
 }
 
+// A client that tries once, in a process of its own each time, and calls again every `kStep`.
+struct OnceInLine : SessionQueueTest {
+  static constexpr Nanoseconds kStep = seconds(1);
+
+  std::size_t caller(const std::string& name, Nanoseconds step = kStep) {
+    const std::size_t client = add(name);
+    cluster.client(client).setup.step = step;
+    cluster.kill(client);
+    return client;
+  }
+  // True if it has the lock now. What it sends last does not arrive.
+  bool call(std::size_t client) {
+    cluster.start(client);
+    if (cluster.holds(client)) {
+      cluster.renew(client);
+    } else {
+      cluster.acquire(client, Patience::once);
+    }
+    cluster.deliver_all(FakeCluster::of(client));
+    while (cluster.session(client).wake_at() && !cluster.holds(client)) {
+      cluster.pass(std::max(*cluster.session(client).wake_at() - cluster.clock(client).boot,
+                            Nanoseconds(0)));
+      cluster.wake(client);
+      cluster.deliver_all(FakeCluster::of(client));
+    }
+    const bool has = cluster.holds(client);
+    cluster.kill(client);
+    return has;
+  }
+};
+
+TEST_F(OnceInLine, HasItsTurnBeforeThoseWhoCameLater) {
+  const auto a = holder("a");
+  const auto b = caller("b");
+  EXPECT_FALSE(call(b));
+  EXPECT_TRUE(tickets(0).empty()) << "it may have come to look only";
+  cluster.run_for(kStep);
+  EXPECT_FALSE(call(b));
+  ASSERT_EQ(tickets(0).size(), 1U);
+  const auto c = waiter("c");
+  cluster.renew(a);
+  cluster.deliver_all(FakeCluster::any());
+  cluster.release(a);
+  cluster.run_for(kStep);
+  EXPECT_FALSE(cluster.holds(c)) << "it is the other one's turn";
+  EXPECT_TRUE(call(b));
+}
+
+// Its last words on the way to success may not have arrived: the next call says them.
+TEST_F(OnceInLine, LeavesTheLineWithTheCallAfterItsSuccess) {
+  const auto a = holder("a");
+  const auto b = caller("b");
+  EXPECT_FALSE(call(b));
+  cluster.run_for(kStep);
+  EXPECT_FALSE(call(b));
+  cluster.release(a);
+  cluster.run_for(kStep);
+  ASSERT_TRUE(call(b));
+  EXPECT_EQ(tickets(0).size(), 1U);
+  EXPECT_TRUE(call(b)) << "a renewal";
+  EXPECT_TRUE(tickets(0).empty());
+}
+
+TEST_F(OnceInLine, HasNoPlaceWithoutComingBackSoonEnough) {
+  holder("a");
+  const auto seldom = caller("seldom", kLease / 2);
+  const auto away = caller("away");
+  for (const auto one : {seldom, away}) {
+    EXPECT_FALSE(call(one));
+  }
+  cluster.run_for(kLease / 2);
+  for (const auto one : {seldom, away}) {
+    EXPECT_FALSE(call(one));
+  }
+  EXPECT_TRUE(tickets(0).empty());
+}
+
+TEST_F(OnceInLine, ThatWasAwayTakesItsTicketBackAndBeginsAnew) {
+  holder("a");
+  const auto b = caller("b");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(call(b));
+    cluster.run_for(kStep);
+  }
+  ASSERT_EQ(tickets(0).size(), 1U);
+  cluster.run_for(4 * kStep);
+  EXPECT_FALSE(call(b));
+  EXPECT_TRUE(tickets(0).empty());
+}
+
+// Somebody who has stopped calling costs its turn once, and is gone after that.
+TEST_F(OnceInLine, OneWhoGaveUpCostsItsTurnOnce) {
+  const auto a = holder("a");
+  const auto gone = caller("agone");
+  const auto b = caller("b");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(call(gone));
+    EXPECT_FALSE(call(b));
+    cluster.run_for(kStep);
+  }
+  cluster.release(a);
+  cluster.run_for(Nanoseconds(0));
+  const Nanoseconds until = cluster.now() + 3 * kClaim;
+  bool has = false;
+  std::map<std::pair<GrantId, std::size_t>, Sighting> sights;
+  while (!has && cluster.now() < until) {
+    cluster.pass(kStep);
+    cluster.start(b);
+    for (const auto& [where, sighting] : sights) {
+      cluster.session(b).recall(where.first, where.second, sighting);
+    }
+    cluster.acquire(b, Patience::once);
+    cluster.deliver_all(FakeCluster::of(b));
+    for (int wakes = 0; wakes < 10 && cluster.session(b).wake_at() && !cluster.holds(b); ++wakes) {
+      cluster.pass(milliseconds(1));
+      cluster.wake(b);
+      cluster.deliver_all(FakeCluster::of(b));
+    }
+    has = cluster.holds(b);
+    sights.clear();
+    for (const auto& [grant, observer] : cluster.session(b).observers()) {
+      for (std::size_t server = 0; server < 3; ++server) {
+        if (const auto& sighting = observer.sightings()[server]) {
+          sights[{grant, server}] = *sighting;
+        }
+      }
+    }
+    cluster.kill(b);
+  }
+  EXPECT_TRUE(has);
+  for (std::size_t server = 0; server < 3; ++server) {
+    EXPECT_TRUE(std::ranges::none_of(
+        tickets(server), [](const Ticket& ticket) { return ticket.claim.client.text == "agone"; }));
+  }
+}
+
 }  // namespace
 }  // namespace dexlock
