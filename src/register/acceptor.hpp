@@ -31,6 +31,7 @@ struct Durable {
 struct Soft {
   std::map<FencingToken, std::uint32_t> beats;
   std::vector<Ticket> tickets;
+  std::optional<Ballot> promised;  // above the synced promise: see promise_ceiling.hpp
 };
 
 [[nodiscard]] Durable absent_record(Epoch epoch);

@@ -29,6 +29,8 @@ StoreThread::~StoreThread() {
   }
   filled_.notify_one();
   thread_.join();
+  // Where it fails the next server goes by the ceiling instead.
+  static_cast<void>(acceptor_.sync_promises());
 }
 
 void StoreThread::put(std::vector<Job> jobs) {

@@ -3,6 +3,7 @@
 //
 // Invariants:  what is told of a request is durable. A connection that is gone keeps no watch, in
 //              whatever order its requests and its end were put.
+//              Its end leaves no promise of the store unsynced, if it can.
 // Threads:     put() any; `tell` is called on the store's thread, never after the end of
 // ~StoreThread.
 #pragma once

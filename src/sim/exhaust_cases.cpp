@@ -283,10 +283,48 @@ void add_forming(std::vector<ExhaustCase>& cases) {
 // A client whose answer was lost asks once more; meanwhile the power may fail.
 void add_files(std::vector<ExhaustCase>& cases) {
   RegisterCase setup = proposers(3, "ab", {{Task::acquire}}, 1, 1, false);
-  setup.files = true;
+  setup.kind.files = true;
   cases.push_back(of_register("files", CaseSet::ci,
                               "2 clients acquire from plain files; one repeat, one power cut",
                               setup));
+}
+
+// Servers that leave promises unsynced, of one round above the synced one.
+void add_ceiling(std::vector<ExhaustCase>& cases) {
+  constexpr ServerKind kUnsynced{.unsynced_rounds = 1};
+  RegisterCase plain = proposers(3, "ab", {{Task::acquire}}, 0, 1);
+  plain.kind = kUnsynced;
+  cases.push_back(of_register("ceiling", CaseSet::ci,
+                              "2 clients acquire, promises may be unsynced, one restart", plain));
+  RegisterCase stop = plain;
+  stop.clean_stops = 1;
+  cases.push_back(of_register("ceiling-stop", CaseSet::ci, "the same, and one clean stop", stop));
+  RegisterCase far = plain;
+  far.clients[0].script.push_back({Task::release});
+  far.clients[1].rounds_heard_of = 1;
+  cases.push_back(of_register("ceiling-far", CaseSet::ci,
+                              "one client acquires and releases, one acquires above the ceiling; "
+                              "one restart",
+                              far));
+  RegisterCase fast = plain;
+  fast.clients[0].fast = true;
+  cases.push_back(of_register("ceiling-fast", CaseSet::ci,
+                              "the same as ceiling, one client on a fast ballot", fast));
+  RegisterCase evict{.before = held_by("h", Mode::shared, false),
+                     .stands_on = 3,
+                     .victim = grant(1, "h"),
+                     .restarts = 1,
+                     .kind = kUnsynced};
+  evict.clients = {holding(client('h', {}, Mode::shared), 1, 1),
+                   evictor('e', grant(1, "h"), {{Task::acquire}, {Task::evict}}, Mode::shared)};
+  cases.push_back(of_register("ceiling-evict", CaseSet::ci,
+                              "a heartbeat, an acquisition and an eviction by another, one restart",
+                              evict));
+  evict.clients = {holding(client('h', {{Task::confirm}}), 1, 1),
+                   evictor('e', grant(1, "h"), {{Task::evict}})};
+  evict.before = held_by("h", Mode::exclusive, false);
+  cases.push_back(
+      of_register("ceiling-confirm", CaseSet::ci, "evict-confirm, with promises unsynced", evict));
 }
 
 std::vector<ExhaustCase> all_cases() {
@@ -299,6 +337,7 @@ std::vector<ExhaustCase> all_cases() {
   add_copies(cases);
   add_forming(cases);
   add_files(cases);
+  add_ceiling(cases);
   return cases;
 }
 

@@ -31,7 +31,9 @@ Clients::Clients(std::vector<ClientPlan> plans, std::size_t servers, Servers& re
 Proposer Clients::new_proposer(std::size_t plan) const {
   const std::size_t servers =
       mistake_ == Mistake::majority_off_by_one ? majority(servers_) - 1 : servers_;
-  return Proposer(servers, Epoch{1}, plans_[plan].proposer);
+  Proposer proposer(servers, Epoch{1}, plans_[plan].proposer);
+  proposer.start_above(plans_[plan].rounds_heard_of);
+  return proposer;
 }
 
 std::uint32_t Clients::fresh(std::size_t plan) {

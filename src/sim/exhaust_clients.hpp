@@ -35,6 +35,7 @@ struct ClientPlan {
   ProposerId proposer;
   Mode mode = Mode::exclusive;
   std::vector<ScriptStep> script;
+  std::uint32_t rounds_heard_of = 0;
   bool want_sticky = true;
   bool fast = false;  // tries fast ballots
   std::uint32_t heartbeats = 0;

@@ -25,6 +25,14 @@ enum class Mistake : std::uint8_t {
   vote_forgotten,
   fast_votes_not_counted,
   fast_in_spite_of_promise,
+  // in what it does not sync
+  evict_promise_unsynced,
+  far_promise_unsynced,
+  lost_promises_forgotten,
+  lost_promises_of_absent_forgotten,
+  lost_promises_accepted_below,
+  clean_stop_unsynced,
+  clean_mark_stays,
   // in what drives a client
   ballot_reused,
   sticky_eviction,

@@ -13,14 +13,14 @@ namespace {
 
 constexpr std::uint32_t kNobody = 15;
 constexpr std::uint32_t kWhatBits = 26;
-constexpr std::size_t kHeader = 5;
+constexpr std::size_t kHeader = 6;
 
 }  // namespace
 
 RegisterSpace::RegisterSpace(RegisterCase setup, Mistake mistake)
     : setup_(std::move(setup)),
       mistake_(mistake),
-      servers_(setup_.files, mistake),
+      servers_(setup_.kind, mistake),
       clients_(setup_.clients, setup_.servers, servers_, mistake),
       judge_(servers_, setup_.stay) {}
 
@@ -50,6 +50,7 @@ RegisterSpace::World RegisterSpace::unpack(const Packed& state) const {
               .late_from = state[2],
               .repeats = state[3],
               .restarts = state[4],
+              .clean_stops = state[5],
               .clients = {},
               .columns = {}};
   std::size_t at = kHeader;
@@ -71,7 +72,8 @@ RegisterSpace::World RegisterSpace::unpack(const Packed& state) const {
 }
 
 Packed RegisterSpace::pack(const World& world) {
-  Packed state{world.complete, world.beats, world.late_from, world.repeats, world.restarts};
+  Packed state{world.complete, world.beats,    world.late_from,
+               world.repeats,  world.restarts, world.clean_stops};
   state.reserve(64);
   state.insert(state.end(), world.clients.begin(), world.clients.end());
   for (const Column& column : world.columns) {
@@ -126,7 +128,7 @@ void RegisterSpace::tidy(World& world) {
         return done ||
                entry.what <= clients_.node(world.clients[entry.client]).proposer.round_seen();
       }
-      if (entry.kind != Kind::stray || !done || setup_.files) {
+      if (entry.kind != Kind::stray || !done || setup_.kind.files) {
         return false;
       }
       entry.client = kNobody;
@@ -173,7 +175,7 @@ void RegisterSpace::serve_moves(const World& world) {
         continue;
       }
       for (const bool cut : {false, true}) {
-        if (cut && !setup_.files) {
+        if (cut && !setup_.kind.files) {
           break;
         }
         serve(world, server, i, entries[i].what, false, cut);
@@ -234,15 +236,25 @@ void RegisterSpace::serve(const World& world, std::size_t server, std::size_t at
 }
 
 void RegisterSpace::restart_moves(const World& world) {
-  if (world.restarts == setup_.restarts) {
-    return;
-  }
   for (std::size_t server = 0; server < world.columns.size(); ++server) {
-    World next = world;
-    next.columns[server].server = servers_.restarted(next.columns[server].server);
-    ++next.restarts;
-    emit(std::move(next), "", [&] { return "server " + std::to_string(server + 1) + " restarts"; });
+    if (world.restarts < setup_.restarts) {
+      restart(world, server, Restart::power_cut);
+    }
+    if (world.clean_stops < setup_.clean_stops) {
+      restart(world, server, Restart::clean_stop);
+    }
   }
+}
+
+void RegisterSpace::restart(const World& world, std::size_t server, Restart how) {
+  const bool clean = how == Restart::clean_stop;
+  World next = world;
+  next.columns[server].server = servers_.restarted(next.columns[server].server, how);
+  ++(clean ? next.clean_stops : next.restarts);
+  emit(std::move(next), "", [&] {
+    return "server " + std::to_string(server + 1) + (clean ? " stops cleanly and" : "") +
+           " restarts";
+  });
 }
 
 Judged& RegisterSpace::judged(const World& world) {

@@ -35,7 +35,8 @@ struct RegisterCase {
   std::optional<GrantId> victim;  // whom the evictor observes
   std::uint32_t repeats = 0;      // messages that may come twice
   std::uint32_t restarts = 0;     // of servers
-  bool files = false;             // servers with plain files, whose connections may be cut off
+  std::uint32_t clean_stops = 0;  // of servers, beside the restarts
+  ServerKind kind;                // with plain files connections may be cut off
   bool shy = false;               // servers may leave out the promise on top of an acceptance
   bool slow_sight = false;        // what a server shows may reach the observer later
   std::vector<GrantId> stay;      // grants that must not vanish
@@ -70,6 +71,7 @@ class RegisterSpace : public StateSpace {
     std::uint32_t late_from = 0;  // beats above this were begun after the observation
     std::uint32_t repeats = 0;
     std::uint32_t restarts = 0;
+    std::uint32_t clean_stops = 0;
     std::vector<std::uint32_t> clients;
     std::vector<Column> columns;
   };
@@ -85,6 +87,7 @@ class RegisterSpace : public StateSpace {
              bool again, bool cut);
   [[nodiscard]] std::uint32_t without_promise(std::uint32_t request);
   void restart_moves(const World& world);
+  void restart(const World& world, std::size_t server, Restart how);
   void client_moves(const World& world);
   void start(const World& world, std::uint32_t client);
   void feed(const World& world, std::uint32_t client, std::uint32_t node, std::vector<bool>& taken,

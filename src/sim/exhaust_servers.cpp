@@ -61,7 +61,9 @@ std::uint32_t Servers::keep(ServerNode node) {
   node.vote_list = vote_lists_.add(votes, node.votes);
   std::string key = durable_text(node.durable) + ' ' + soft_text(node.soft) + ' ' +
                     std::to_string(node.boots) + ' ' + std::to_string(node.vote_list) + ' ' +
-                    ballot_text(node.prepared) + (files_ ? ' ' + files_key(node.files) : "");
+                    ballot_text(node.prepared) + (kind_.files ? ' ' + files_key(node.files) : "") +
+                    (node.lost ? " lost" : "") + (node.clean ? "" : " unsynced") +
+                    (node.on_disk ? ' ' + durable_text(*node.on_disk) : "");
   for (const auto& [token, beat] : node.acks) {
     key += ' ' + std::to_string(token.value) + '#' + std::to_string(beat);
   }
@@ -84,14 +86,16 @@ const ServerStep& Servers::serve(std::uint32_t server, std::uint32_t request, bo
 }
 
 std::optional<Answer> Servers::answer(ServerNode& node, const Request& asked, bool cut) const {
-  if (files_) {
+  if (kind_.files) {
     FilesServed served =
         serve_files(std::move(node.files), asked, boot_of(node.boots), cut, mistake_);
     node.files = std::move(served.store);
     return served.answer;
   }
-  const Step step = apply_mistaken(node, asked);
-  Answer answer{step.verdict, state_of(node.durable, node.soft, boot_of(node.boots))};
+  const Step step =
+      kind_.unsynced_rounds ? apply_unsynced(node, asked) : apply_mistaken(node, asked);
+  Answer answer{step.verdict,
+                state_of(node.durable, node.soft, boot_of(node.boots), ceiling(node, asked))};
   if (mistake_ == Mistake::fast_votes_not_counted && step.verdict == Verdict::promise) {
     answer.state.copied = answer.state.accepted.fast != 0;
   }
@@ -128,6 +132,36 @@ ServerStep Servers::compute(std::uint32_t server, std::uint32_t request, bool cu
   out.server = keep(std::move(node));
   out.changed = out.server != server;
   return out;
+}
+
+PromiseCeiling Servers::ceiling(const ServerNode& node, const Request& request) const {
+  const bool overlooked = mistake_ == Mistake::lost_promises_accepted_below &&
+                          !std::holds_alternative<Prepare>(request);
+  PromiseCeiling ceiling{.lost = node.lost && !overlooked,
+                         .rounds = kind_.unsynced_rounds.value_or(0)};
+  if (mistake_ == Mistake::far_promise_unsynced && !node.lost) {
+    ceiling.rounds += kUnsyncedRounds;
+  }
+  return ceiling;
+}
+
+Step Servers::apply_unsynced(ServerNode& node, const Request& request) const {
+  const Durable before = node.durable;
+  PromiseCeiling here = ceiling(node, request);
+  const CeilingStep step = apply(node.durable, node.soft, boot_of(node.boots), request, here);
+  const auto* prepare = std::get_if<Prepare>(&request);
+  if (step.durable_changed) {
+    node.lost = false;
+    node.on_disk.reset();
+    if (mistake_ == Mistake::evict_promise_unsynced && prepare != nullptr &&
+        prepare->intent == Intent::evict) {
+      node.on_disk = before;
+    }
+  }
+  if (step.unsynced && mistake_ != Mistake::clean_mark_stays) {
+    node.clean = false;
+  }
+  return step;
 }
 
 Step Servers::apply_mistaken(ServerNode& node, Request request) const {
@@ -176,8 +210,26 @@ Step Servers::apply_mistaken(ServerNode& node, Request request) const {
   return step;
 }
 
-std::uint32_t Servers::restarted(std::uint32_t server) {
+void Servers::lose_unsynced(ServerNode& node, Restart how) const {
+  if (how == Restart::clean_stop) {
+    if (mistake_ != Mistake::clean_stop_unsynced) {
+      node.durable.promised = promised_in_effect(node.durable, node.soft, {});
+    }
+    node.clean = true;
+  }
+  if (node.on_disk) {
+    node.durable = *std::exchange(node.on_disk, std::nullopt);
+  }
+  const bool absent = node.durable == absent_record(Epoch{1});
+  const bool overlooked = mistake_ == Mistake::lost_promises_forgotten ||
+                          (mistake_ == Mistake::lost_promises_of_absent_forgotten && absent);
+  node.lost = node.lost || (!node.clean && !overlooked);
+  node.clean = true;
+}
+
+std::uint32_t Servers::restarted(std::uint32_t server, Restart how) {
   ServerNode node = nodes_.at(server);
+  lose_unsynced(node, how);
   node.soft = Soft{};
   node.files.shown = node.files.synced;
   node.boots += mistake_ == Mistake::boot_kept ? 0 : 1;

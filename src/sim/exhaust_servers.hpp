@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "register/acceptor.hpp"
+#include "register/promise_ceiling.hpp"
 #include "sim/exhaust_files.hpp"
 #include "sim/exhaust_intern.hpp"
 #include "sim/exhaust_plant.hpp"
@@ -22,12 +22,24 @@ namespace dexlock::sim {
 struct ServerNode {
   Durable durable;
   Soft soft;
+  bool lost = false;        // promises that were not synced, since `durable` was
+  bool clean = true;        // stopped cleanly, or new: none of its promises is unsynced
   FilesStore files;         // instead of both, of a server with plain files
   std::uint32_t boots = 0;  // restarts so far; names `soft`
   std::map<Ballot, Record> votes;
   std::set<std::pair<FencingToken, std::uint32_t>> acks;
-  Ballot prepared;              // planted: the highest promise that a prepare brought about
-  std::uint32_t vote_list = 0;  // the number of `votes`
+  Ballot prepared;                 // planted: the highest promise that a prepare brought about
+  std::optional<Durable> on_disk;  // planted: instead of `durable`
+  std::uint32_t vote_list = 0;     // the number of `votes`
+};
+
+enum class Restart { power_cut, clean_stop };
+
+// What kind of servers a world has.
+struct ServerKind {
+  bool files = false;  // nothing is installed on them
+  // Promises of so many rounds above the synced one stay unsynced; nothing: all are synced.
+  std::optional<std::uint32_t> unsynced_rounds;
 };
 
 struct ServerStep {
@@ -44,14 +56,13 @@ struct ServerStep {
 
 class Servers {
  public:
-  // `files`: nothing is installed on the servers.
-  Servers(bool files, Mistake mistake) : files_(files), mistake_(mistake) {}
+  Servers(ServerKind kind, Mistake mistake) : kind_(kind), mistake_(mistake) {}
 
   [[nodiscard]] std::uint32_t fresh();
   [[nodiscard]] std::uint32_t request(const Request& request);
   [[nodiscard]] const ServerStep& serve(std::uint32_t server, std::uint32_t request,
                                         bool cut = false);
-  [[nodiscard]] std::uint32_t restarted(std::uint32_t server);
+  [[nodiscard]] std::uint32_t restarted(std::uint32_t server, Restart how);
 
   [[nodiscard]] const ServerNode& node(std::uint32_t server) const { return nodes_.at(server); }
   [[nodiscard]] const Request& request_of(std::uint32_t request) const {
@@ -64,12 +75,15 @@ class Servers {
 
  private:
   [[nodiscard]] std::uint32_t keep(ServerNode node);
+  [[nodiscard]] PromiseCeiling ceiling(const ServerNode& node, const Request& request) const;
+  [[nodiscard]] Step apply_unsynced(ServerNode& node, const Request& request) const;
   [[nodiscard]] Step apply_mistaken(ServerNode& node, Request request) const;
+  void lose_unsynced(ServerNode& node, Restart how) const;
   [[nodiscard]] ServerStep compute(std::uint32_t server, std::uint32_t request, bool cut);
   [[nodiscard]] std::optional<Answer> answer(ServerNode& node, const Request& asked,
                                              bool cut) const;
 
-  bool files_;
+  ServerKind kind_;
   Mistake mistake_;
   Interned<ServerNode> nodes_;
   Interned<Request> requests_;

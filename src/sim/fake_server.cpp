@@ -31,11 +31,13 @@ std::optional<Reply> FakeServer::serve(const Request& request) {
     return answer_for(step.verdict);
   }
   const Durable durable_before = durable_;
+  const bool lost_before = lost_;
   Soft soft_before = soft_;
   const Step step = apply_planted(request);
   if (crashes) {
     if (!keeps) {
       durable_ = durable_before;
+      lost_ = lost_before;
     } else {
       judge(request, step);
     }
@@ -51,6 +53,7 @@ std::optional<Reply> FakeServer::serve(const Request& request) {
   }
   around_.counts.add(Seen::writes_failed);
   durable_ = durable_before;
+  lost_ = lost_before;
   soft_ = std::move(soft_before);
   if (around_.planted(Plant::failed_write_acknowledged)) {
     judge(request, step);
@@ -64,9 +67,27 @@ std::optional<Reply> FakeServer::serve(const Request& request) {
   return Fault{FaultKind::full, "server " + std::to_string(index_) + ": cannot write"};
 }
 
+PromiseCeiling FakeServer::ceiling(const Request& request) const {
+  const bool overlooked = around_.planted(Plant::lost_promises_accepted_below) &&
+                          !std::holds_alternative<Prepare>(request);
+  return {.lost = lost_ && !overlooked};
+}
+
+Step FakeServer::apply_here(const Request& request) {
+  if (!around_.mix.unsynced_promises) {
+    return apply(durable_, soft_, boot_, request);
+  }
+  PromiseCeiling here = ceiling(request);
+  const CeilingStep step = apply(durable_, soft_, boot_, request, here);
+  lost_ = lost_ && !step.durable_changed;
+  unsynced_ = unsynced_ || step.unsynced;
+  around_.counts.add(Seen::promises_unsynced, step.unsynced ? 1 : 0);
+  return step;
+}
+
 Step FakeServer::apply_planted(const Request& request) {
   if (around_.plant == Plant::none) {
-    return apply(durable_, soft_, boot_, request);
+    return apply_here(request);
   }
   Request asked = request;
   const Durable before = durable_;
@@ -87,7 +108,7 @@ Step FakeServer::apply_planted(const Request& request) {
   if (rash) {
     durable_.promised = durable_.accepted;
   }
-  Step step = apply(durable_, soft_, boot_, asked);
+  Step step = apply_here(asked);
   durable_.promised = rash ? std::max(before.promised, durable_.promised) : durable_.promised;
   if (unfenced || around_.planted(Plant::fence_missing)) {
     durable_.fence = before.fence;
@@ -109,13 +130,19 @@ void FakeServer::remember_unsynced(const Durable& before) {
       on_disk_ = before;
     }
   }
+  if (around_.planted(Plant::evict_promise_unsynced)) {
+    const bool fenced = durable_.fence != before.fence;
+    on_disk_ = fenced ? std::optional(before) : std::nullopt;
+  }
   if (around_.planted(Plant::server_rolled_back) && happens(around_.random, kPlantedNow)) {
     old_copy_ = before;
   }
 }
 
 void FakeServer::judge(const Request& request, const Step& step) {
-  around_.registers.on_durable(index_, durable_, around_.now());
+  Durable shown = durable_;
+  shown.promised = promised_in_effect(durable_, soft_, {.lost = lost_});
+  around_.registers.on_durable(index_, shown, around_.now());
   if (const auto* accept = std::get_if<Accept>(&request)) {
     around_.counts.add(Seen::accepts);
     if (step.verdict == Verdict::accepted) {
@@ -183,7 +210,7 @@ void FakeServer::tear_record() {
 }
 
 Answer FakeServer::answer_for(Verdict verdict) const {
-  Answer answer{verdict, state_of(durable_, soft_, boot_)};
+  Answer answer{verdict, state_of(durable_, soft_, boot_, {.lost = lost_})};
   if (around_.planted(Plant::fast_votes_not_counted) && verdict == Verdict::promise) {
     answer.state.copied = answer.state.accepted.fast != 0;
   }
@@ -209,6 +236,10 @@ void FakeServer::crash() {
   }
   if (on_disk_) {
     durable_ = *std::exchange(on_disk_, std::nullopt);
+  }
+  if (std::exchange(unsynced_, false) && !around_.planted(Plant::lost_promises_forgotten)) {
+    lost_ = true;
+    around_.counts.add(Seen::promises_lost);
   }
   switch (around_.plant) {
     case Plant::promise_in_memory:

@@ -1,6 +1,7 @@
 // One lock server: the production acceptor on a fake disk. What was synced survives a crash; the
-// heartbeats do not, and the boot id that names them is drawn anew. A write can fail, and a crash
-// can come in its middle, or between the write and the answer.
+// heartbeats do not, and the boot id that names them is drawn anew; nor do unsynced promises, if it
+// makes such. A write can fail, and a crash can come in its middle, or between the write and the
+// answer.
 //
 // Threads: none.
 #pragma once
@@ -8,7 +9,7 @@
 #include <cstddef>
 #include <optional>
 
-#include "register/acceptor.hpp"
+#include "register/promise_ceiling.hpp"
 #include "sim/surroundings.hpp"
 
 namespace dexlock::sim {
@@ -32,6 +33,8 @@ class FakeServer {
   void crash();
 
  private:
+  PromiseCeiling ceiling(const Request& request) const;
+  Step apply_here(const Request& request);
   Step apply_planted(const Request& request);
   void remember_unsynced(const Durable& before);
   void judge(const Request& request, const Step& step);
@@ -49,6 +52,8 @@ class FakeServer {
   Soft soft_;
   BootId boot_;
   std::uint32_t boots_ = 0;
+  bool unsynced_ = false;            // a promise since the last crash
+  bool lost_ = false;                // unsynced promises, since `durable_` was written
   std::optional<Durable> on_disk_;   // planted: what a crash falls back to
   std::optional<Durable> old_copy_;  // planted: what a backup holds
 };

@@ -229,6 +229,16 @@ void prepare_for(Plant plant, Mix& mix) {
     case Plant::server_rolled_back:
       need_server_crashes(mix);
       break;
+    case Plant::lost_promises_forgotten:
+    case Plant::lost_promises_accepted_below:
+      need_server_crashes(mix);
+      mix.unsynced_promises = true;
+      break;
+    case Plant::evict_promise_unsynced:
+      need_server_crashes(mix);
+      need_silent_holders(mix);
+      mix.unsynced_promises = true;
+      break;
     case Plant::fence_in_memory:
     case Plant::boot_kept:
     case Plant::evict_any_boot:
@@ -366,6 +376,8 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
   mix.pushes = mix.queues && Random(seed).below(kPushesEvery) == 0;
   Random fast(seed + 1);
   mix.fast_ballots = coin(fast) && limits.plant == Plant::none;
+  Random unsynced(seed + 2);
+  mix.unsynced_promises = coin(unsynced) && limits.plant == Plant::none;
   constexpr std::uint64_t kCalmEvery = 16;
   const bool calm = seed % kCalmEvery == 0 && limits.plant == Plant::none;
   if (limits.calm || (calm && !limits.unbounded_clocks)) {
@@ -401,15 +413,15 @@ std::string mix_text(const Mix& mix) {
          field("lease_times", mix.lease_times_max) + field("once", mix.once_share) +
          field("to_the_limit", mix.work_to_the_limit ? 1 : 0) +
          field("sticky", mix.sticky_promises ? 1 : 0) + field("fast", mix.fast_ballots ? 1 : 0) +
-         field("queues", mix.queues ? 1 : 0) + field("pushes", mix.pushes ? 1 : 0) +
-         span("hold", mix.hold_max) + span("think", mix.think_max) +
-         span("patience", mix.patience_max) + span("poll", mix.poll_max) +
-         span("attempt", mix.attempt_limit) + span("delay_min", mix.delay_min) +
-         span("delay_max", mix.delay_max) + field("slow", mix.slow_message) +
-         span("slow_max", mix.slow_max) + field("lose_request", mix.lose_request) +
-         field("lose_reply", mix.lose_reply) + field("repeat", mix.repeat) +
-         field("told", mix.told_unreachable) + span("cut", mix.cut_every) +
-         span("machine_crash", mix.machine_crash_every) +
+         field("unsynced", mix.unsynced_promises ? 1 : 0) + field("queues", mix.queues ? 1 : 0) +
+         field("pushes", mix.pushes ? 1 : 0) + span("hold", mix.hold_max) +
+         span("think", mix.think_max) + span("patience", mix.patience_max) +
+         span("poll", mix.poll_max) + span("attempt", mix.attempt_limit) +
+         span("delay_min", mix.delay_min) + span("delay_max", mix.delay_max) +
+         field("slow", mix.slow_message) + span("slow_max", mix.slow_max) +
+         field("lose_request", mix.lose_request) + field("lose_reply", mix.lose_reply) +
+         field("repeat", mix.repeat) + field("told", mix.told_unreachable) +
+         span("cut", mix.cut_every) + span("machine_crash", mix.machine_crash_every) +
          span("restart", mix.process_restart_every) + field("write_error", mix.write_error) +
          field("crash_in_write", mix.crash_in_write) + field("tear_record", mix.tear_record) +
          span("full", mix.full_every) + span("kill", mix.kill_every) +

@@ -39,8 +39,9 @@ struct Mix {
   bool work_to_the_limit = false;     // a loser's work ends at the last permitted moment
   bool sticky_promises = true;        // without: the order of the queue is strict
   bool fast_ballots = false;
-  bool queues = false;  // waiters have tickets, and the lock is handed over
-  bool pushes = false;  // servers tell of changes
+  bool unsynced_promises = false;  // servers leave them so, up to the ceiling
+  bool queues = false;             // waiters have tickets, and the lock is handed over
+  bool pushes = false;             // servers tell of changes
   Nanoseconds hold_max{};
   Nanoseconds think_max{};
   Nanoseconds patience_max{};

@@ -29,6 +29,9 @@ enum class Plant : std::uint32_t {
   server_rolled_back,
   terms_shortened,
   torn_record_blank,
+  evict_promise_unsynced,
+  lost_promises_forgotten,
+  lost_promises_accepted_below,
   // what a client counts wrong
   ack_counted_twice,
   majority_off_by_one,

@@ -4,6 +4,8 @@
 
 #include "lock/fields.hpp"
 #include "lock/quorum.hpp"
+#include "register/promise_ceiling.hpp"
+#include "store/kept_record.hpp"
 #include "wire/durable_text.hpp"
 
 namespace dexlock {
@@ -15,17 +17,20 @@ constexpr std::string_view kActive = "active";
 struct Loaded {
   Durable durable;
   Soft soft;
+  PromiseCeiling ceiling;
 };
 
 // Nothing if the texts are not what this program wrote.
 std::optional<Loaded> load(const EmbeddedStore::Cell& cell, Epoch epoch) {
-  Loaded loaded{absent_record(epoch), {}};
+  Loaded loaded{absent_record(epoch), {}, {.lost = cell.generation > 0}};
   if (cell.durable) {
-    const auto durable = parse_durable(*cell.durable);
-    if (!durable || durable->promised.epoch != epoch.value) {
+    auto kept = parse_kept(*cell.durable);
+    if (!kept || kept->durable.promised.epoch != epoch.value ||
+        kept->generation > cell.generation) {
       return std::nullopt;
     }
-    loaded.durable = *durable;
+    loaded.durable = std::move(kept->durable);
+    loaded.ceiling.lost = kept->generation < cell.generation;
   }
   if (cell.soft) {
     const auto soft = parse_soft(*cell.soft);
@@ -135,6 +140,7 @@ Reply EmbeddedAcceptor::look(const std::string& name, Epoch epoch, const Request
     return corrupt(name);
   }
   const BootId boot{cell->boot};
+  loaded->durable.promised = promised_in_effect(loaded->durable, loaded->soft, loaded->ceiling);
   const State before = state_of(loaded->durable, loaded->soft, boot);
   const Step step = apply(loaded->durable, loaded->soft, boot, request);
   if (const auto* prepare = std::get_if<Prepare>(&request);
@@ -165,27 +171,29 @@ EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Re
       return change;
     }
     const BootId boot{std::string(boot_text)};
-    auto& [durable, soft] = *loaded;
+    auto& [durable, soft, ceiling] = *loaded;
     // A sole acceptor takes a value only on a promise of its own, be it on sight or on record.
     const auto* accept = std::get_if<Accept>(&asked.request);
-    if (sole_ && accept != nullptr && !tentative && accept->ballot != durable.promised &&
+    if (sole_ && accept != nullptr && !tentative &&
+        accept->ballot != promised_in_effect(durable, soft, ceiling) &&
         accept->ballot != durable.accepted) {
-      reply = Answer{Verdict::low, state_of(durable, soft, boot)};
+      reply = Answer{Verdict::low, state_of(durable, soft, boot, ceiling)};
       return change;
     }
     if (tentative) {
       const bool same = cell.durable.value_or("") == tentative->durable_seen;
-      if (!same || apply(durable, soft, boot, tentative->prepare).verdict != Verdict::promise) {
-        reply = Answer{Verdict::low, state_of(durable, soft, boot)};
+      if (!same ||
+          apply(durable, soft, boot, tentative->prepare, ceiling).verdict != Verdict::promise) {
+        reply = Answer{Verdict::low, state_of(durable, soft, boot, ceiling)};
         return change;
       }
     }
     const bool told =
         on_transaction_ && (accept != nullptr || std::holds_alternative<Fast>(asked.request));
     Record before = told ? durable.value.value_or(Record{}) : Record{};
-    const Step step = apply(durable, soft, boot, asked.request);
+    const CeilingStep step = apply(durable, soft, boot, asked.request, ceiling);
     if (step.durable_changed) {
-      change.durable = durable_text(durable);
+      change.durable = kept_text(durable, cell.generation);
       ++transaction.changes;
       if (told) {
         transaction.accepted.push_back({asked.name, std::move(before), *durable.value});
@@ -194,9 +202,27 @@ EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Re
     if (step.soft_changed) {
       change.soft = soft_text(soft);
     }
-    reply = Answer{step.verdict, state_of(durable, soft, boot)};
+    change.unsynced = step.unsynced;
+    reply = Answer{step.verdict, state_of(durable, soft, boot, ceiling)};
     return change;
   };
+}
+
+Result<void> EmbeddedAcceptor::sync_promises() {
+  const auto here = place();
+  if (!here) {
+    return here.error().code == Errc::store_gone ? Result<void>() : std::unexpected(here.error());
+  }
+  return store_->sync_all([&](const EmbeddedStore::Cell& cell, std::string_view) {
+    EmbeddedStore::Change change;
+    auto loaded = load(cell, here->epoch);
+    change.unsynced = !loaded;
+    if (loaded && loaded->soft.promised > loaded->durable.promised) {
+      loaded->durable.promised = promised_in_effect(loaded->durable, loaded->soft, loaded->ceiling);
+      change.durable = kept_text(loaded->durable, cell.generation);
+    }
+    return change;
+  });
 }
 
 Result<std::vector<std::string>> EmbeddedAcceptor::names(const Where& where) {

@@ -7,6 +7,9 @@
 // once. That is one commit instead of two. With more than one acceptor it would be wrong: a promise
 // must hold others back in between.
 //
+// Others leave promises unsynced, up to the ceiling (promise_ceiling.hpp). The volatile table of
+// the store has them; the store's generation tells when such a table was lost.
+//
 // Threads: one at a time.
 #pragma once
 
@@ -37,7 +40,7 @@ class EmbeddedAcceptor {
   };
   // What became of one transaction of serve().
   struct Transaction {
-    std::size_t changes = 0;          // of durable records; without any nothing was synced
+    std::size_t changes = 0;          // of durable records
     std::chrono::nanoseconds took{};  // from waiting for the turn to write until it was durable
     std::optional<Error> failed;
     std::vector<Accepted> accepted;
@@ -73,6 +76,9 @@ class EmbeddedAcceptor {
     std::optional<std::string> next;
   };
   [[nodiscard]] Result<Tally> tally(std::string_view after, std::size_t most);
+  // Before a clean end: syncs all promises, of whatever process that uses the store. Then even the
+  // loss of its volatile table lowers nothing.
+  [[nodiscard]] Result<void> sync_promises();
   [[nodiscard]] Result<void> try_commit() { return store_->try_commit(); }
 
   [[nodiscard]] const EmbeddedStore& store() const { return *store_; }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "lock/invariant.hpp"
+#include "store/generation.hpp"
 #include "store/machine.hpp"
 #include "store/open_stores.hpp"
 #include "store/sequence.hpp"
@@ -208,8 +209,14 @@ Result<EmbeddedStore::Cell> cell_of(std::string_view key, LmdbEnv::Txn& records,
   if (!volatile_text) {
     return std::unexpected(volatile_text.error());
   }
-  return EmbeddedStore::Cell{
-      .durable = std::move(*durable), .soft = std::move(*volatile_text), .boot = std::string(boot)};
+  const auto generation = generation_of(records, boot);
+  if (!generation) {
+    return std::unexpected(generation.error());
+  }
+  return EmbeddedStore::Cell{.durable = std::move(*durable),
+                             .soft = std::move(*volatile_text),
+                             .boot = std::string(boot),
+                             .generation = generation->number};
 }
 
 }  // namespace
@@ -255,6 +262,19 @@ Result<void> EmbeddedStore::change(Writing& writing, const Item& item, bool& dur
       return done;
     }
   }
+  if (change.unsynced) {
+    const auto generation = generation_of(writing.records, writing.table->id());
+    if (!generation) {
+      return std::unexpected(generation.error());
+    }
+    if (!generation->unsynced) {
+      durable = true;
+      if (auto done = note_unsynced(writing.records, generation->number, writing.table->id());
+          !done) {
+        return done;
+      }
+    }
+  }
   if (change.soft) {
     soft = true;
     return writing.soft.put(item.key, *change.soft);
@@ -264,7 +284,7 @@ Result<void> EmbeddedStore::change(Writing& writing, const Item& item, bool& dur
 
 // First what is durable: killed between the two commits, the table still has all that was ever
 // acknowledged, and what it lacks was not. The other way round a heartbeat could be forgotten under
-// a standing id.
+// a standing id, and an unsynced promise without a note that there is one.
 Result<void> EmbeddedStore::finish(Writing& writing, bool durable, bool soft) {
   if (durable) {
     if (auto done = writing.records.commit(); !done) {
@@ -287,6 +307,69 @@ Result<void> EmbeddedStore::finish(Writing& writing, bool durable, bool soft) {
   return {};
 }
 
+// Of the keys behind `after` as many as one commit can take, which is where `after` gets to. True
+// if there may be more.
+Result<bool> EmbeddedStore::sync_some(Writing& writing, const ChangeFunction& fn,
+                                      std::string& after) {
+  std::size_t kept = 0;
+  Result<void> done;
+  const auto each = [&](std::string_view key, std::string_view) {
+    after = key;
+    const auto cell = cell_of(key, writing.records, writing.soft, writing.table->id());
+    if (!cell) {
+      done = std::unexpected(cell.error());
+      return false;
+    }
+    const Change change = fn(*cell, writing.table->id());
+    if (change.unsynced) {
+      done = fail(Errc::store_damaged, fmt::format("{}: what it keeps of {} cannot be synced",
+                                                   directory_.path().native(), key));
+    } else if (change.durable) {
+      ++kept;
+      done = writing.records.put(key, *change.durable);
+    }
+    return done && kept < kItemsMax;
+  };
+  const auto walked = writing.soft.walk_after(std::string(after), each);
+  if (!walked || !done) {
+    return std::unexpected(walked ? done.error() : walked.error());
+  }
+  return kept == kItemsMax;
+}
+
+// Whoever else uses the store may add something behind us. So all is well only if one turn has seen
+// the whole table; a large one takes many turns, and then one more.
+Result<void> EmbeddedStore::sync_all(const ChangeFunction& fn) {
+  for (int look = 0; look < 2; ++look) {
+    std::string after;
+    bool more = true;
+    for (bool first = true; more; first = false) {
+      auto writing = begin();
+      if (!writing) {
+        return std::unexpected(writing.error());
+      }
+      const auto generation = generation_of(writing->records, writing->table->id());
+      if (!generation || !generation->unsynced) {
+        return generation ? Result<void>() : std::unexpected(generation.error());
+      }
+      const auto some = sync_some(*writing, fn, after);
+      if (!some) {
+        return std::unexpected(some.error());
+      }
+      more = *some;
+      const bool all = first && !more;
+      const auto noted =
+          all ? note_all_synced(writing->records, generation->number) : Result<void>();
+      const auto done = noted ? finish(*writing, true, false) : noted;
+      if (!done || all) {
+        return done;
+      }
+    }
+  }
+  return fail(Errc::store_busy,
+              fmt::format("{}: others go on using it", directory_.path().native()));
+}
+
 // False if it takes the turn to read this time.
 Result<bool> EmbeddedStore::read_now(const Reader& reader) {
   if (auto may = usable(); !may) {
@@ -294,8 +377,10 @@ Result<bool> EmbeddedStore::read_now(const Reader& reader) {
   }
   const auto table = this->table();
   {
-    auto records = records_->snapshot();
+    // In this order: the records may tell more than the table. A promise that only the table tells
+    // of, beside a record from before it, would be one that was never made on that record.
     auto soft = table->env().snapshot();
+    auto records = records_->snapshot();
     if (!records || !soft) {
       return false;
     }
@@ -362,19 +447,18 @@ Result<std::vector<EmbeddedStore::Named>> EmbeddedStore::cells_after(std::string
       [&](LmdbEnv::Txn& records, LmdbEnv::Txn& soft, std::string_view boot) -> Result<void> {
         found.clear();
         const auto add = [&](std::string_view key, std::string_view text) {
-          found.push_back(
-              {std::string(key), {.durable = std::string(text), .boot = std::string(boot)}});
+          found.push_back({std::string(key), {.durable = std::string(text)}});
           return found.size() < most;
         };
         if (auto walked = records.walk_after(after, add); !walked) {
           return walked;
         }
         for (Named& named : found) {
-          auto text = soft.get(named.key);
-          if (!text) {
-            return std::unexpected(text.error());
+          auto cell = cell_of(named.key, records, soft, boot);
+          if (!cell) {
+            return std::unexpected(cell.error());
           }
-          named.cell.soft = std::move(*text);
+          named.cell = std::move(*cell);
         }
         return {};
       });

@@ -47,11 +47,14 @@ class EmbeddedStore {
     std::optional<std::string> durable;
     std::optional<std::string> soft;
     std::string boot;
+    std::uint64_t generation = 0;  // of the store: rises with each loss of what was `unsynced`
   };
   // Absent: leave as it is.
   struct Change {
     std::optional<std::string> durable;
     std::optional<std::string> soft;
+    // `soft` tells what only sync_all() makes durable: its loss is to raise the generation.
+    bool unsynced = false;
   };
   using ChangeFunction = std::function<Change(const Cell&, std::string_view boot)>;
 
@@ -73,7 +76,8 @@ class EmbeddedStore {
 
   // One read-modify-write of one key in the turn to write. `fn` is called at most once and must not
   // call the store. A change with `durable` costs one synced commit, one with only `soft` no sync,
-  // none nothing.
+  // none nothing. The first `unsynced` one of a volatile table, and after sync_all(), costs one
+  // too.
   //   store_busy   nothing was changed, `fn` was not called; or the volatile table was removed
   //   meanwhile store_full   no space; nothing durable was changed unless only keeping `soft`
   //   failed store_gone   the path does not lead to this store any more; what was changed is gone
@@ -88,6 +92,13 @@ class EmbeddedStore {
   };
   Result<void> transact(std::span<const Item> items);  // at most kItemsMax
   static constexpr std::size_t kItemsMax = 256;
+
+  // Before a clean end: calls `fn` with every key of the volatile table and keeps the `durable` of
+  // its changes. Then the loss of that table raises no generation, until the next `unsynced`
+  // change. Does nothing if it would raise none anyway.
+  //   store_damaged  `fn` answered `unsynced`: the note stays
+  //   store_busy     also: others add to it faster than this can sync
+  Result<void> sync_all(const ChangeFunction& fn);
 
   // Takes no turn, unless the volatile table or the map must be renewed. Only synced commits are
   // seen. While another process is between the two commits of a change, the new `durable` comes
@@ -130,6 +141,7 @@ class EmbeddedStore {
   Result<Writing> begin();
   static Result<void> change(Writing& writing, const Item& item, bool& durable, bool& soft);
   Result<void> finish(Writing& writing, bool durable, bool soft);
+  Result<bool> sync_some(Writing& writing, const ChangeFunction& fn, std::string& after);
   Result<bool> read_now(const Reader& reader);
   Result<void> read_with(const Reader& reader);
 

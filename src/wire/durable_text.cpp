@@ -97,13 +97,24 @@ std::optional<Durable> parse_durable(std::string_view text) {
 
 std::string soft_text(const Soft& soft) {
   return std::string(kVersion) + ";b=" + beats_text(soft.beats) +
+         (soft.promised ? ";p=" + ballot_text(*soft.promised) : "") +
          ";t=" + tickets_text(soft.tickets, std::numeric_limits<std::size_t>::max());
 }
 
 std::optional<Soft> parse_soft(std::string_view text) {
   const auto version = part(text, kVersion);
   const auto beats_part = part(text, "b=");
-  if (!version || !version->empty() || !beats_part || !text.starts_with("t=")) {
+  if (!version || !version->empty() || !beats_part) {
+    return std::nullopt;
+  }
+  std::optional<Ballot> promised;
+  if (text.starts_with("p=")) {
+    promised = ballot_part(text, "p=");
+    if (!promised) {
+      return std::nullopt;
+    }
+  }
+  if (!text.starts_with("t=")) {
     return std::nullopt;
   }
   auto beats = parse_beats(*beats_part);
@@ -111,7 +122,7 @@ std::optional<Soft> parse_soft(std::string_view text) {
   if (!beats || !tickets) {
     return std::nullopt;
   }
-  return Soft{std::move(*beats), std::move(*tickets)};
+  return Soft{std::move(*beats), std::move(*tickets), promised};
 }
 
 }  // namespace dexlock

@@ -6,7 +6,7 @@
 //            STATE   open | closed | open.copied | closed.copied
 //            RECORD  the accepted record, which has ; of its own and so comes last; `-` if there is
 //                    none
-//   soft     1;b=BEATS;t=TICKETS
+//   soft     1;b=BEATS;t=TICKETS, and where a promise is unsynced 1;b=BEATS;p=BALLOT;t=TICKETS
 //
 // Invariants:  one text for one value: texts may be compared instead of values.
 //              a text that is accepted obeys the invariants of Durable.

@@ -78,8 +78,8 @@ s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect(sys.argv[1])
 f = s.makefile("rb")
 where = re.search(rb"active=(\S+)", f.readline()).group(1).decode()
 for first in range(1, 2400, 800):
-    s.sendall("".join(f"{i} prepare {where} many/{i} 1.1.7.7.0 plain\n" for i in range(first, first + 800)).encode())
-    assert all(b" promise " in f.readline() for _ in range(800))
+    s.sendall("".join(f"{i} accept {where} many/{i} 1.1.7.7.0 - open 1;n=1;o=a\n" for i in range(first, first + 800)).encode())
+    assert all(b" accepted " in f.readline() for _ in range(800))
 END
   shows records 2401
   shows locks_held 1

@@ -54,6 +54,41 @@ teardown() {
   get-lock --owner you job 30
 }
 
+@test "the loss of the volatile table closes fast ballots after SIGKILL, not after SIGTERM" {
+  served() {
+    serve a --listen "unix:$PLACE/a.sock" --log requests
+  }
+  got_by_promise() { # which may be unsynced
+    echo 'fast_ballots no' >"$PLACE/conf/options"
+    get-lock --owner me "$1" 60
+    rm "$PLACE/conf/options"
+  }
+  table_lost_after() {
+    kill "-$1" "${PID[a]}"
+    status_of a
+    rm -r "$PLACE"/store-a/soft.*
+    served
+  }
+  served
+  configured "unix:$PLACE/a.sock"
+  got_by_promise first
+  table_lost_after TERM
+  dex-lock run --try second -- true
+  grep -q 'verb=fast lock=second outcome=accepted' "$PLACE/a.err"
+  got_by_promise third
+  table_lost_after KILL
+  dex-lock run --try fourth -- true
+  grep -q 'verb=fast lock=fourth outcome=low' "$PLACE/a.err"
+  for lock in first third; do
+    run -1 get-lock --owner you "$lock" 60
+    release-lock --owner me "$lock"
+  done
+  for lock in first second third fourth; do
+    run -0 get-lock --owner you --print-token "$lock" 60
+    [ "$output" = 2 ]
+  done
+}
+
 @test "a second server on one address is refused and harms nothing; on one store both serve" {
   serve a --listen "unix:$PLACE/a.sock"
   run -78 --separate-stderr within 60 dex-lock serve --store "$PLACE/other" --listen "unix:$PLACE/a.sock"
@@ -263,14 +298,29 @@ import re, socket, sys
 s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect(sys.argv[1])
 f = s.makefile("rb")
 where = re.search(rb"active=(\S+)", f.readline()).group(1).decode()
-s.sendall("".join(f"{i} prepare {where} many/{i} 1.1.7.7.0 plain\n" for i in range(1, 201)).encode())
+s.sendall("".join(f"{i} accept {where} many/{i} 1.1.7.7.0 - open 1;n=1;o=a\n" for i in range(1, 201)).encode())
 replies = [f.readline() for _ in range(200)]
-assert all(b" promise " in r for r in replies), replies
+assert all(b" accepted " in r for r in replies), replies
 assert sorted(int(r.split()[0]) for r in replies) == list(range(1, 201))
 END
   after=$(grep -c fdatasync "$PLACE/trace")
   ((after > before))
   ((after - before <= 20)) # two hundred changes
+}
+
+@test "a promise that may be unsynced causes no sync" {
+  command -v strace >/dev/null || skip "strace is not installed"
+  beside a strace -f -qq -o "$PLACE/trace" -e trace=fdatasync \
+    dex-lock serve --store "$PLACE/store-a" --listen "unix:$PLACE/a.sock" --log requests
+  eventually listens_or_ended a
+  configured "unix:$PLACE/a.sock"
+  echo 'fast_ballots no' >"$PLACE/conf/options"
+  get-lock --owner me earlier 30 # the first one is noted, synced
+  before=$(grep -c fdatasync "$PLACE/trace")
+  get-lock --owner me job 30
+  after=$(grep -c fdatasync "$PLACE/trace")
+  grep -q 'verb=prepare lock=job outcome=promise' "$PLACE/a.err"
+  ((after - before == 1)) # of the data of one commit
 }
 
 @test "who connects to a TLS port and says nothing is cut off" {

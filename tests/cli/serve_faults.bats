@@ -155,19 +155,25 @@ END
 }
 
 @test "on a full disk a server tells so, forgets nothing, and starts, and goes on when there is room" {
-  local i=0
+  local taken=0 fresh=0
   small_disk 1m
   beside a dex-lock serve --store "$PLACE/small/store" --listen "unix:$PLACE/a.sock"
   eventually listens_or_ended a
   configured "unix:$PLACE/a.sock"
   get-lock --owner me job 600
   head -c 2m /dev/zero >"$PLACE/small/filler" 2>/dev/null || true
-  while get-lock --owner me "long/$((i += 1))" 600 2>said; do
-    ((i < 2000))
+  truncate -s -100K "$PLACE/small/filler"
+  while get-lock --owner me "long/$((taken + 1))" 600 2>said; do
+    ((taken += 1, taken < 2000))
   done
   grep -q 'No space left' said
   [ "$(wc -l <said)" -eq 1 ]
-  run -124 --separate-stderr dex-lock run --try fresh -- true
+  ((taken > 0))
+  # What is full may be the volatile table alone, which a fast ballot does not need.
+  until run --separate-stderr dex-lock run --try "fresh/$((fresh += 1))" -- true && ((status != 0)); do
+    ((fresh < 2000))
+  done
+  [ "$status" -eq 124 ]
   [[ $stderr == *"No space left"* ]]
   killed a
   beside a dex-lock serve --store "$PLACE/small/store" --listen "unix:$PLACE/a.sock"
@@ -183,7 +189,7 @@ END
   fi
   run -0 --separate-stderr get-lock --owner me --print-token job 600
   [ "$output" = 1 ]
-  for ((n = 1; n < i; n++)); do
+  for ((n = 1; n <= taken; n++)); do
     run -1 --separate-stderr get-lock --owner you "long/$n" 600
   done
 }

@@ -49,6 +49,8 @@ class AcceptorPort {
   // What is not durable may be told after a reboot, too, but need not.
   [[nodiscard]] virtual bool keeps_beats_over_a_reboot() const = 0;
   [[nodiscard]] virtual bool shows_tickets() const = 0;
+  // Promises may be lost with what is volatile; then the ceiling counts.
+  [[nodiscard]] virtual bool leaves_promises_unsynced() const { return true; }
 };
 
 // The embedded store in process, as `dir:` uses it.
@@ -279,6 +281,7 @@ class ShellPort final : public AcceptorPort {
 
   void turn_to(int client) override { client_ = client; }
   [[nodiscard]] bool keeps_beats_over_a_reboot() const override { return true; }
+  [[nodiscard]] bool leaves_promises_unsynced() const override { return false; }
   [[nodiscard]] bool shows_tickets() const override { return false; }
 
  private:

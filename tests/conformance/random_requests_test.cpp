@@ -9,6 +9,7 @@
 
 #include "conformance/acceptor_homes.hpp"
 #include "lock/random.hpp"
+#include "register/promise_ceiling.hpp"
 
 namespace dexlock::testing {
 namespace {
@@ -23,11 +24,16 @@ constexpr std::uint64_t kScriptsUnderAShell = 1;
 // What one server remembers, as the pure function has it, and requests that fit to it or nearly do.
 class Script {
  public:
-  Script(std::uint64_t seed, BootId boot) : random_(seed) { rebooted(std::move(boot), true); }
+  Script(std::uint64_t seed, BootId boot, bool leaves_unsynced)
+      : random_(seed), leaves_unsynced_(leaves_unsynced) {
+    rebooted(std::move(boot), true);
+  }
 
   void rebooted(BootId boot, bool beats_kept) {
     boots_.push_back(std::move(boot));
     soft_.tickets.clear();
+    soft_.promised.reset();
+    ceiling_.lost = ceiling_.lost || std::exchange(unsynced_, false);
     if (!beats_kept) {
       soft_.beats.clear();
     }
@@ -56,9 +62,14 @@ class Script {
   }
 
   Verdict apply_here(const Request& request) {
-    return apply(durable_, soft_, boots_.back(), request).verdict;
+    if (!leaves_unsynced_) {
+      return apply(durable_, soft_, boots_.back(), request).verdict;
+    }
+    const CeilingStep step = apply(durable_, soft_, boots_.back(), request, ceiling_);
+    unsynced_ = unsynced_ || step.unsynced;
+    return step.verdict;
   }
-  [[nodiscard]] State state() const { return state_of(durable_, soft_, boots_.back()); }
+  [[nodiscard]] State state() const { return state_of(durable_, soft_, boots_.back(), ceiling_); }
 
  private:
   [[nodiscard]] std::uint32_t small(std::uint64_t bound) {
@@ -78,7 +89,7 @@ class Script {
   }
 
   [[nodiscard]] Request prepare() {
-    Prepare prepare{.ballot = near(durable_.promised), .intent = static_cast<Intent>(small(4))};
+    Prepare prepare{.ballot = near(state().promised), .intent = static_cast<Intent>(small(4))};
     if (below(16) == 0) {
       prepare.ballot.round += kRoundStepMax;
     }
@@ -110,7 +121,8 @@ class Script {
         value.holders.front().mode = value.holders.back().mode = Mode::shared;
       }
     }
-    Accept accept{.ballot = below(3) == 0 ? near(durable_.promised) : durable_.promised,
+    const Ballot promised = state().promised;
+    Accept accept{.ballot = below(3) == 0 ? near(promised) : promised,
                   .value = std::move(value),
                   .open = below(2) == 0};
     if (below(8) == 0) {
@@ -146,6 +158,9 @@ class Script {
   Durable durable_ = absent_record(Epoch{1});
   Soft soft_;
   std::vector<BootId> boots_;  // the present one last
+  bool leaves_unsynced_;
+  bool unsynced_ = false;  // a promise since the last reboot
+  PromiseCeiling ceiling_;
 };
 
 std::vector<std::string> texts_of(std::vector<Ticket> tickets) {
@@ -192,7 +207,7 @@ class RandomRequests : public ::testing::TestWithParam<Home> {
   static void run(std::uint64_t seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const auto port = GetParam().make();
-    Script script(seed, ask(*port, Read{}).state.boot);
+    Script script(seed, ask(*port, Read{}).state.boot, port->leaves_promises_unsynced());
     for (int step = 0; step < kSteps && !HasFailure(); ++step) {
       SCOPED_TRACE("step " + std::to_string(step));
       if (script.below(16) == 0) {

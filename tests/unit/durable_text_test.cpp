@@ -127,6 +127,7 @@ TEST(DurableText, DamagedIsRefusedOrCanonical) {
 
 void expect_same(const Soft& a, const Soft& b) {
   EXPECT_EQ(a.beats, b.beats);
+  EXPECT_EQ(a.promised, b.promised);
   ASSERT_EQ(a.tickets.size(), b.tickets.size());
   for (std::size_t i = 0; i < a.tickets.size(); ++i) {
     EXPECT_EQ(ticket_text(a.tickets[i]), ticket_text(b.tickets[i]));
@@ -137,6 +138,14 @@ TEST(SoftText, OfNothingIsShort) {
   EXPECT_EQ(soft_text(Soft{}), "1;b=-;t=-");
   ASSERT_TRUE(parse_soft("1;b=-;t=-"));
   expect_same(*parse_soft("1;b=-;t=-"), Soft{});
+}
+
+TEST(SoftText, ShowsAnUnsyncedPromise) {
+  const Soft soft{.promised = Ballot{1, 8, {3, 4}, 0}};
+  EXPECT_EQ(soft_text(soft), "1;b=-;p=1.8.3.4.0;t=-");
+  const auto parsed = parse_soft(soft_text(soft));
+  ASSERT_TRUE(parsed);
+  expect_same(*parsed, soft);
 }
 
 TEST(SoftText, ReadsBackWhatItWrote) {

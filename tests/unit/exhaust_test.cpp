@@ -24,7 +24,7 @@ TEST_P(Exhausted, WithoutAFinding) {
 
 INSTANTIATE_TEST_SUITE_P(Case, Exhausted,
                          testing::Values("register", "register-five", "reuse", "sticky-evictor",
-                                         "forming", "forming-overlap"));
+                                         "ceiling", "ceiling-stop", "forming", "forming-overlap"));
 
 class PlantedMistake : public testing::TestWithParam<NamedMistake> {};
 

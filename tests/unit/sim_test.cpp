@@ -35,7 +35,7 @@ TEST(Simulator, FindsNothingInTwoHundredSeeds) {
   for (const Seen what :
        {Seen::told_chosen, Seen::grants, Seen::renewals, Seen::evictions, Seen::losses,
         Seen::beats_fenced, Seen::beats_behind, Seen::machine_crashes, Seen::pauses, Seen::suspends,
-        Seen::reboots, Seen::files_torn}) {
+        Seen::reboots, Seen::files_torn, Seen::promises_unsynced, Seen::promises_lost}) {
     EXPECT_GT(campaign.counts().of(what), 0U) << kSeenNames[static_cast<std::size_t>(what)];
   }
 }
@@ -100,6 +100,8 @@ INSTANTIATE_TEST_SUITE_P(Each, Planted,
                                          std::pair{"failed-write-acknowledged", "chain"},
                                          std::pair{"proposer-id-kept", "ballots"},
                                          std::pair{"torn-record-blank", "ballots"},
+                                         std::pair{"lost-promises-forgotten", "ballots"},
+                                         std::pair{"evict-promise-unsynced", "ballots"},
                                          std::pair{"saved-after-sending", "releases"},
                                          std::pair{"release-asks-nobody", "queue"}));
 
@@ -119,7 +121,8 @@ TEST_P(PlantedInTheRegister, ErrorIsCaughtByWhatClientsAreToldAlone) {
 INSTANTIATE_TEST_SUITE_P(Each, PlantedInTheRegister,
                          testing::Values("sync-skipped", "failed-write-acknowledged",
                                          "server-wiped", "server-rolled-back",
-                                         "majority-off-by-one", "ack-counted-twice"));
+                                         "majority-off-by-one", "ack-counted-twice",
+                                         "lost-promises-forgotten"));
 
 }  // namespace
 }  // namespace dexlock::sim

@@ -124,6 +124,9 @@ class WireSamples {
       soft.tickets.push_back(ticket());
     }
     soft.tickets = merge_tickets(soft.tickets);
+    if (coin()) {
+      soft.promised = ballot();
+    }
     return soft;
   }
   std::vector<std::string> members() {
