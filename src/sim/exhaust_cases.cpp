@@ -323,8 +323,8 @@ void add_ceiling(std::vector<ExhaustCase>& cases) {
   evict.clients = {holding(client('h', {{Task::confirm}}), 1, 1),
                    evictor('e', grant(1, "h"), {{Task::evict}})};
   evict.before = held_by("h", Mode::exclusive, false);
-  cases.push_back(
-      of_register("ceiling-confirm", CaseSet::ci, "evict-confirm, with promises unsynced", evict));
+  cases.push_back(of_register("ceiling-confirm", CaseSet::large,
+                              "evict-confirm, with promises unsynced", evict));
 }
 
 std::vector<ExhaustCase> all_cases() {
