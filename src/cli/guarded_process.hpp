@@ -1,10 +1,9 @@
 // The command that runs under a lock: a process group of its own, with the terminal if its guardian
-// had it.
+// had it, and all that has come of it, whatever group or session that has moved to.
 //
-// Invariants:  the group gets no signal before it was started nor after it was seen empty;
-//              if the guardian dies, the command is killed by the kernel;
-//              what the command leaves behind becomes the guardian's child, so that an empty group
-//              is seen.
+// Invariants:  nothing gets a signal before the command was started nor after all was seen ended;
+//              if the guardian dies, the sentinel kills all of it; if the sentinel dies, the kernel
+//              kills the command, and the guardian the rest.
 // Threads:     one.
 #pragma once
 
@@ -14,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/process_tree.hpp"
+#include "cli/sentinel.hpp"
 #include "dexlock/error.hpp"
 
 namespace dexlock {
@@ -25,34 +26,55 @@ class GuardedProcess {
     int error = 0;
   };
 
-  // `environment`: NAME=VALUE, on top of this process's own.
+  // `settings`: as Sentinel::start(), of which the first tells this command from all others.
   [[nodiscard]] static std::expected<GuardedProcess, NotRun> start(
-      const std::vector<std::string>& command, const std::vector<std::string>& environment);
+      Sentinel& sentinel, const std::vector<std::string>& settings);
 
-  void signal_group(int signal) const;
+  // As Sentinel::set_deadline().
+  void set_deadline(std::chrono::nanoseconds deadline) { sentinel_.set_deadline(deadline); }
 
-  // Reaps what has ended. True once the command itself has ended.
+  // To the command and all that has come of it.
+  void signal_all(int signal) const;
+
+  // Hears what has become of the command. True once it has ended.
   bool reap();
   [[nodiscard]] bool ended() const { return status_.has_value(); }
   // As waitpid tells it. Requires: ended.
   [[nodiscard]] int wait_status() const { return *status_; }
+  // On the clock that runs through suspend. Requires: ended.
+  [[nodiscard]] std::chrono::nanoseconds ended_at() const { return ended_at_; }
   // The command has been stopped by job control (not by SIGSTOP) since the last call.
   [[nodiscard]] bool take_stopped();
+  // Readable when reap() would hear something.
+  [[nodiscard]] int news_fd() const { return sentinel_.fd(); }
 
-  // True while any process of the group exists.
-  [[nodiscard]] bool group_exists() const;
+  // The sentinel killed it, since its deadline had not been put off.
+  [[nodiscard]] bool overdue() const { return overdue_; }
+
+  // The sentinel is dead: what is left of the command must end.
+  [[nodiscard]] bool unguarded() const { return !sentinel_.alive(); }
+
+  // True while anything of it runs.
+  [[nodiscard]] bool anything_left() const;
 
   // The terminal follows the command, where the guardian was in its foreground.
   void give_terminal() const;
   void take_terminal() const;
 
  private:
-  explicit GuardedProcess(pid_t pid, bool foreground) : pid_(pid), foreground_(foreground) {}
+  GuardedProcess(Sentinel& sentinel, pid_t pid, bool foreground, std::string mark)
+      : sentinel_(sentinel), pid_(pid), foreground_(foreground), mark_(std::move(mark)) {}
 
+  [[nodiscard]] std::vector<ProcessStat> all() const;
+
+  Sentinel& sentinel_;
   pid_t pid_;
   bool foreground_;
+  std::string mark_;
   bool stopped_ = false;
   std::optional<int> status_;
+  std::chrono::nanoseconds ended_at_{};
+  bool overdue_ = false;
 };
 
 }  // namespace dexlock

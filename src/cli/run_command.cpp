@@ -21,6 +21,7 @@
 #include "cli/command_line.hpp"
 #include "cli/guarded_process.hpp"
 #include "cli/parse.hpp"
+#include "cli/sentinel.hpp"
 #include "cli/sharing_options.hpp"
 #include "cli/signal_names.hpp"
 #include "dexlock/exit_status.hpp"
@@ -154,9 +155,6 @@ class Signals {
     sigset_t set;
     sigemptyset(&set);
     std::ranges::for_each(kForwarded, [&set](int signal) { sigaddset(&set, signal); });
-    sigaddset(&set, SIGCHLD);
-    // Some start their jobs with it ignored, and then the command would end without a word.
-    ::signal(SIGCHLD, SIG_DFL);
     ::pthread_sigmask(SIG_BLOCK, &set, &before_);
     fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   }
@@ -242,10 +240,11 @@ class Guardian {
   Guardian(const Guardian&) = delete;
   Guardian& operator=(const Guardian&) = delete;
 
-  // Returns when the command has ended and, if the lock was lost, its whole group with it.
+  // Returns when the command has ended and, if the lock was lost, all that has come of it.
   void watch() {
     while (!finished()) {
       step_ladder();
+      process_.set_deadline(boot_time() + ladder_.kill_at - elapsed());
       wait();
       pass_signals();
       process_.reap();
@@ -254,30 +253,31 @@ class Guardian {
       }
     }
     ended_at_ = elapsed();
+    if (process_.overdue() && !stopping_) {
+      complain_at_once("lock " + options_.lease.name +
+                       " is lost: this process was stopped for too long; the command was killed "
+                       "meanwhile");
+    }
+    if (!stopping_ && !process_.unguarded()) {  // else all that was left had to end as well
+      ended_at_ -= boot_time() - process_.ended_at();
+    }
   }
 
-  // A command that was found ended only when its time was over may have worked too long: the
-  // guardian was paused meanwhile and cannot tell.
+  // A command that ended when its time was over may have worked too long.
   [[nodiscard]] bool lost() const {
-    return stopping_ || ended_at_ >= nanoseconds(options_.lease.timeout);
+    return stopping_ || process_.overdue() || ended_at_ >= nanoseconds(options_.lease.timeout);
   }
   [[nodiscard]] bool late() const { return ended_at_ > ladder_.gone_by; }
 
  private:
   [[nodiscard]] bool finished() const {
-    return process_.ended() && !(stopping_ && process_.group_exists());
+    return process_.ended() && !((stopping_ || process_.unguarded()) && process_.anything_left());
   }
 
   // Time since the lease began. Once the command is being stopped a renewal that comes late changes
   // nothing any more: the ladder goes on from where it began.
   [[nodiscard]] nanoseconds elapsed() const {
     return stopping_ ? stopping_from_ + (boot_time() - stopping_at_) : lease_.elapsed();
-  }
-
-  static nanoseconds boot_time() {
-    timespec now{};
-    ::clock_gettime(CLOCK_BOOTTIME, &now);
-    return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
   }
 
   // Nothing in here may wait for anybody.
@@ -290,10 +290,10 @@ class Guardian {
       stopping_from_ = so_far;
       stopping_ = true;
       // A stopped command must not wake up for a polite signal when its time is over.
-      process_.signal_group(so_far < ladder_.kill_at ? options_.signal : SIGKILL);
+      process_.signal_all(so_far < ladder_.kill_at ? options_.signal : SIGKILL);
     }
-    if (stopping_ && so_far >= ladder_.kill_at) {
-      process_.signal_group(SIGKILL);
+    if ((stopping_ && so_far >= ladder_.kill_at) || process_.unguarded()) {
+      process_.signal_all(SIGKILL);
     }
     if (begins) {
       const std::string why = lease_.loss();
@@ -308,8 +308,10 @@ class Guardian {
   // before.
   void wait() {
     const nanoseconds next = (stopping_ ? ladder_.kill_at : ladder_.signal_at) - elapsed();
-    nanoseconds pause = std::max(next, nanoseconds(1));
-    if (stopping_) {
+    // The deadline is put off with each renewal.
+    const nanoseconds renewal = nanoseconds(options_.lease.timeout) / 5;
+    nanoseconds pause = std::clamp(next, nanoseconds(1), renewal);
+    if (stopping_ || process_.unguarded()) {
       pause = next.count() > 0 ? std::min<nanoseconds>(pause, kGroupPoll) : kGroupPoll;
     }
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(pause);
@@ -317,15 +319,16 @@ class Guardian {
         .it_interval = {},
         .it_value = {.tv_sec = seconds.count(), .tv_nsec = (pause - seconds).count()}};
     ::timerfd_settime(timer_, 0, &spec, nullptr);
-    std::array<pollfd, 3> watched{pollfd{signals_.fd(), POLLIN, 0}, pollfd{timer_, POLLIN, 0},
-                                  pollfd{stopping_ ? -1 : lease_.loss_fd(), POLLIN, 0}};
+    std::array<pollfd, 4> watched{pollfd{signals_.fd(), POLLIN, 0}, pollfd{timer_, POLLIN, 0},
+                                  pollfd{stopping_ ? -1 : lease_.loss_fd(), POLLIN, 0},
+                                  pollfd{process_.ended() ? -1 : process_.news_fd(), POLLIN, 0}};
     ::poll(watched.data(), watched.size(), -1);
   }
 
   void pass_signals() {
     while (const auto signal = signals_.next()) {
-      if (*signal != SIGCHLD && !process_.ended()) {
-        process_.signal_group(*signal);
+      if (!process_.ended()) {
+        process_.signal_all(*signal);
       }
     }
   }
@@ -333,15 +336,15 @@ class Guardian {
   // Job control: the guardian stops with its command, so that the shell sees one stopped job.
   void stop_with_it() {
     if (stopping_) {
-      process_.signal_group(SIGCONT);
+      process_.signal_all(SIGCONT);
       return;
     }
     process_.take_terminal();
     ::raise(SIGSTOP);
-    // Going on: first of all the lease, then the command.
-    if (lease_.holds() && elapsed() < ladder_.signal_at) {
+    // Going on: first of all the lease, then the command, if it has not been killed meanwhile.
+    if (!process_.reap() && lease_.holds() && elapsed() < ladder_.signal_at) {
       process_.give_terminal();
-      process_.signal_group(SIGCONT);
+      process_.signal_all(SIGCONT);
     }
   }
 
@@ -362,7 +365,8 @@ int not_run_status(const std::string& command, int error) {
   return static_cast<int>(error == ENOENT ? ExitStatus::not_found : ExitStatus::not_executable);
 }
 
-int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals) {
+int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals,
+                 Sentinel& sentinel) {
   std::string tokens;
   for (const auto& [name, token] : lease.tokens()) {
     tokens += (tokens.empty() ? "" : " ") + name + '=' + std::to_string(token);
@@ -379,8 +383,8 @@ int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals
     return static_cast<int>(ExitStatus::lost);
   }
   auto process = GuardedProcess::start(
-      options.command, {"DEXLOCK_TOKEN=" + std::to_string(lease.token()),
-                        "DEXLOCK_NAME=" + options.lease.name, "DEXLOCK_TOKENS=" + tokens});
+      sentinel, {"DEXLOCK_TOKENS=" + tokens, "DEXLOCK_TOKEN=" + std::to_string(lease.token()),
+                 "DEXLOCK_NAME=" + options.lease.name});
   if (!process) {
     static_cast<void>(lease.release(kReleaseLimit));
     return not_run_status(options.command.front(), process.error().error);
@@ -388,6 +392,7 @@ int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals
   Guardian guardian(options, lease, *process, signals);
   guardian.watch();
   process->take_terminal();
+  sentinel.let_go();
   if (const auto released = lease.release(kReleaseLimit); !released) {
     complain(released.error().text);
   }
@@ -413,6 +418,11 @@ int run_command(std::span<const std::string> words) {
       }
     };
   }
+  auto sentinel = Sentinel::begin(options.command);
+  if (!sentinel) {
+    complain(sentinel.error().text);
+    return static_cast<int>(ExitStatus::failed);
+  }
   const Signals signals;
   const Acquired acquired = acquire(options, signals);
   if (!acquired.lease) {
@@ -430,7 +440,7 @@ int run_command(std::span<const std::string> words) {
   if (!options.any.empty()) {
     options.lease.name = lease.tokens().begin()->first;
   }
-  return hold_and_run(options, lease, signals);
+  return hold_and_run(options, lease, signals, *sentinel);
 }
 
 }  // namespace dexlock

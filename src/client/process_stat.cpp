@@ -67,6 +67,7 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
   }
   return ProcessStat{.pid = *pid,
                      .command = std::string(text.substr(open + 2, close - open - 2)),
+                     .state = words.front().front(),
                      .parent = *parent,
                      .session = *session,
                      .flags = *flags,

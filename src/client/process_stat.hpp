@@ -22,6 +22,7 @@ inline constexpr std::uint64_t kKernelThread = 0x00200000;
 struct ProcessStat {
   pid_t pid{};
   std::string command;  // at most 15 bytes of any kind
+  char state = '?';     // Z, X: it has ended
   pid_t parent{};       // 0: none in this pid namespace
   pid_t session{};
   std::uint64_t flags{};

@@ -174,16 +174,22 @@ Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
   };
   const auto mine = std::ranges::find_if(waiting, same_client);
   const std::vector<Ticket> seniors(waiting.begin(), mine);
+  const Holder* own = base.find(spec.claim.client);
+  const bool inherited = own != nullptr && own->ticket;
   if (seniors.empty() || base.version > kRecordVersion || base.gate.state != GateState::open ||
-      base.find(spec.claim.client) != nullptr) {
+      inherited) {
     return acquire(base, spec);
   }
+  // Another grant of its own it does not rely on, or it would not ask: a vote of a fast ballot,
+  // which asks nobody who waits.
   Record next = base;
+  remove_holders(next, EndKind::released,
+                 [&](const Holder& holder) { return holder.client == spec.claim.client; });
   Change change;
   change.heir = hand_over(next, heirs(next, seniors), spec.epoch, spec.holders_max);
   const bool handed_over = next.count > base.count;
   const bool all_served = next.count == base.count + seniors.size();
-  if (!all_served && !handed_over) {
+  if (!all_served && !handed_over && own == nullptr) {
     return decline(Declined::held);  // a senior is not compatible with the holders: it is next
   }
   next.op = spec.op;

@@ -37,7 +37,7 @@ teardown() {
   done
   release-lock --owner me job
   run -0 get-lock --owner you --print-token job 30
-  [ "$output" = 2 ]
+  [ "$output" -gt 1 ]
 }
 
 @test "SIGTERM ends a server cleanly; its socket is gone, its store can be used without it" {

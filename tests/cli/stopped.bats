@@ -79,7 +79,7 @@ clock_shows() {
   (($(now_ms) >= $1))
 }
 
-@test "a run that was stopped for longer than its lease ends its command and says it was too late" {
+@test "the command of a run that is stopped ends before anybody else has the lock" {
   write_script ticks <<'END'
 echo $$ >ticks.pid
 while :; do
@@ -91,9 +91,9 @@ END
   eventually grep -q tick guardian.out
   kill -STOP "${PID[guardian]}"
   tries_until_held 0 get-lock --owner b x 30
-  kill -CONT "${PID[guardian]}"
-  [ "$(status_of guardian)" -eq 122 ]
   run ! kill -0 "$(<ticks.pid)"
+  kill -CONT "${PID[guardian]}"
+  [ "$(status_of guardian)" -eq 121 ]
   grep -q 'lost' guardian.err
   get-lock --owner b x 30
 }
@@ -110,16 +110,29 @@ END
   [ -e ran ]
 }
 
-@test "a run that finds its command ended only after its lease says it may have been too late" {
+@test "a run whose command ended when it was stopped, as its sentinel was, says it may have been too late" {
   beside guardian dex-lock run --timeout=1 x -- sh -c 'echo ready; until [ -e enough ]; do sleep 0.05; done'
   eventually grep -q ready guardian.out
-  kill -STOP "${PID[guardian]}"
+  sentinel=$(pgrep -P "${PID[guardian]}")
+  command=$(pgrep -P "$sentinel")
+  kill -STOP "$sentinel" "${PID[guardian]}"
   tries_until_held 0 get-lock --owner b x 30
-  command=$(pgrep -P "${PID[guardian]}")
+  touch enough
+  eventually has_ended "$command"
+  kill -CONT "$sentinel" "${PID[guardian]}"
+  [ "$(status_of guardian)" -eq 122 ]
+  get-lock --owner b x 30
+}
+
+@test "a command that ended in time while its run was stopped has ended in time" {
+  beside guardian dex-lock run --timeout=30 x -- sh -c 'echo ready; until [ -e enough ]; do sleep 0.05; done; exit 7'
+  eventually grep -q ready guardian.out
+  command=$(pgrep -P "$(pgrep -P "${PID[guardian]}")")
+  kill -STOP "${PID[guardian]}"
   touch enough
   eventually has_ended "$command"
   kill -CONT "${PID[guardian]}"
-  [ "$(status_of guardian)" -eq 122 ]
+  [ "$(status_of guardian)" -eq 7 ]
   get-lock --owner b x 30
 }
 

@@ -370,5 +370,35 @@ TEST(StoreValue, SurvivesTheHolder) {
   EXPECT_EQ(record.data_token, FencingToken{1});
 }
 
+TEST(AcquireInTurn, GrantsToTheSeniorsFirst) {
+  const auto waiting = {ticket(1, "a"), ticket(2, "b")};
+  const Record record = after(acquire_in_turn(Record{.op = {"x"}}, wants("b", "op1"), waiting));
+  ASSERT_EQ(record.holders.size(), 1U);
+  EXPECT_EQ(record.holders[0].client, ClientId{"a"});
+}
+
+// A vote of a fast ballot asks nobody who waits. Whoever builds on its own does.
+TEST(AcquireInTurn, DoesNotPassSeniorsByAGrantOfItsOwn) {
+  const Record voted = after(acquire(Record{}, wants("b", "op1")));
+  const auto waiting = {ticket(1, "a"), ticket(2, "b")};
+  for (const char* op : {"op1", "op2"}) {
+    const Record record = after(acquire_in_turn(voted, wants("b", op), waiting));
+    ASSERT_EQ(record.holders.size(), 1U);
+    EXPECT_EQ(record.holders[0].client, ClientId{"a"});
+    EXPECT_EQ(record.holders[0].token, FencingToken{2});
+  }
+}
+
+// It has had its turn: what it asks for is a grant that does not count from its ticket.
+TEST(AcquireInTurn, LeavesAnHeirItsTurn) {
+  Record record = after(acquire(Record{}, wants("x", "op1")));
+  record = after(release(record, gives_up("x", {ticket(3, "b")})));
+  ASSERT_NE(record.find(ClientId{"b"}), nullptr);
+  record = after(acquire_in_turn(record, wants("b", "op2"), {ticket(1, "a"), ticket(3, "b")}));
+  ASSERT_EQ(record.holders.size(), 1U);
+  EXPECT_EQ(record.holders[0].client, ClientId{"b"});
+  EXPECT_FALSE(record.holders[0].ticket);
+}
+
 }  // namespace
 }  // namespace dexlock

@@ -1,0 +1,70 @@
+#include "cli/process_tree.hpp"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <system_error>
+
+#include "system/unique_fd.hpp"
+
+namespace dexlock {
+namespace {
+
+std::map<pid_t, std::vector<ProcessStat>> all_by_parent() {
+  std::map<pid_t, std::vector<ProcessStat>> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at("/proc", error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename();
+    pid_t pid = 0;
+    const auto [stop, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (bad != std::errc() || stop != name.data() + name.size()) {
+      continue;
+    }
+    if (auto stat = read_process_stat(pid)) {
+      found[stat->parent].push_back(std::move(*stat));
+    }
+  }
+  return found;
+}
+
+bool has_ended(const ProcessStat& process) { return process.state == 'Z' || process.state == 'X'; }
+
+}  // namespace
+
+std::vector<ProcessStat> processes_below(pid_t root) {
+  const auto all = all_by_parent();
+  std::vector<ProcessStat> below;
+  std::vector<pid_t> parents{root};
+  while (!parents.empty()) {
+    const auto children = all.find(parents.back());
+    parents.pop_back();
+    if (children == all.end()) {
+      continue;
+    }
+    for (const ProcessStat& child : children->second) {
+      parents.push_back(child.pid);
+      if (!has_ended(child)) {
+        below.push_back(child);
+      }
+    }
+  }
+  return below;
+}
+
+void signal_each(const std::vector<ProcessStat>& processes, int signal) {
+  for (const ProcessStat& process : processes) {
+    const UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+    const auto now = read_process_stat(process.pid);
+    if (handle.get() >= 0 && now && now->start == process.start) {
+      ::syscall(SYS_pidfd_send_signal, handle.get(), signal, nullptr, 0);
+    }
+  }
+}
+
+}  // namespace dexlock

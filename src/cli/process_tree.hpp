@@ -1,0 +1,21 @@
+// The processes below one: its children, theirs, and so on, as /proc shows them. Below a child
+// subreaper (PR_SET_CHILD_SUBREAPER) nothing escapes: what loses its parent becomes its child.
+//
+// Threads: any.
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+#include "client/process_stat.hpp"
+
+namespace dexlock {
+
+// Those that have not ended.
+[[nodiscard]] std::vector<ProcessStat> processes_below(pid_t root);
+
+// To each of them, and to nobody who has got its number since.
+void signal_each(const std::vector<ProcessStat>& processes, int signal);
+
+}  // namespace dexlock

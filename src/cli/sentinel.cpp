@@ -1,0 +1,317 @@
+#include "cli/sentinel.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <ctime>
+#include <string_view>
+#include <utility>
+
+#include "cli/process_tree.hpp"
+#include "cli/terminal.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr int kExecFailed = 127;
+constexpr int kKillPollMs = 5;  // while what was killed has not vanished yet
+
+// What `run` says: to start, with the settings behind it; to let go; when to end all.
+constexpr char kStartInBackground = 'b';
+constexpr char kStartInForeground = 'f';
+constexpr char kLetGo = 'l';
+constexpr char kDeadline = 'd';  // and nanoseconds, as they lie in memory
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (std::string& text : texts) {
+    out.push_back(text.data());
+  }
+  out.push_back(nullptr);
+  return out;
+}
+
+// This process's environment with `settings` on top.
+std::vector<std::string> environment_with(const std::vector<std::string>& settings) {
+  std::vector<std::string> all = settings;
+  for (char** at = environ; *at != nullptr; ++at) {
+    const std::string_view entry(*at);
+    const std::string_view name = entry.substr(0, entry.find('=') + 1);
+    const bool replaced = std::ranges::any_of(
+        settings, [&](const std::string& setting) { return setting.starts_with(name); });
+    if (name.empty() || !replaced) {
+      all.emplace_back(entry);
+    }
+  }
+  return all;
+}
+
+// The process itself.
+class Watch {
+ public:
+  Watch(int socket, std::vector<std::string> command)
+      : socket_(socket), command_(std::move(command)) {
+    ::setpgid(0, 0);  // no signal to the group of `run` is for it
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    ::signal(SIGCHLD, SIG_DFL);  // some start their jobs with it ignored
+    sigset_t all;
+    sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    ended_ = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    deadline_ = ::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+  }
+
+  [[noreturn]] void go_on() {
+    while (true) {
+      std::array<pollfd, 3> watched{pollfd{socket_, POLLIN, 0}, pollfd{ended_, POLLIN, 0},
+                                    pollfd{deadline_, POLLIN, 0}};
+      ::poll(watched.data(), watched.size(), -1);
+      signalfd_siginfo ignored{};
+      while (::read(ended_, &ignored, sizeof ignored) > 0) {
+      }
+      // What has been put off is heard first.
+      if (watched[0].revents != 0) {
+        hear();
+      } else if (watched[2].revents != 0 && is_over()) {
+        kill_all();
+        overdue_ = true;
+      }
+      reap();
+    }
+  }
+
+ private:
+  void hear() {
+    const ssize_t size = ::recv(socket_, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+    if (size < 0 && errno == EINTR) {
+      return;
+    }
+    std::string said(static_cast<std::size_t>(std::max<ssize_t>(size, 0)), '\0');
+    if (size <= 0 || ::recv(socket_, said.data(), said.size(), 0) != size) {
+      kill_all();
+      ::_exit(0);
+    }
+    if (said.front() == kLetGo) {
+      ::_exit(0);
+    }
+    if (said.front() == kDeadline) {
+      set_deadline(said);
+      return;
+    }
+    std::vector<std::string> settings;
+    for (std::size_t at = 1; at < said.size(); at += settings.back().size() + 1) {
+      settings.emplace_back(said.c_str() + at);
+    }
+    start(environment_with(settings), said.front() == kStartInForeground);
+  }
+
+  void set_deadline(const std::string& said) const {
+    std::int64_t at = 0;
+    std::memcpy(&at, said.data() + 1, std::min(sizeof at, said.size() - 1));
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const itimerspec spec{.it_interval = {},
+                          .it_value = {.tv_sec = at / kSecond, .tv_nsec = at % kSecond}};
+    ::timerfd_settime(deadline_, TFD_TIMER_ABSTIME, &spec, nullptr);
+  }
+
+  [[nodiscard]] bool is_over() const {
+    std::uint64_t times = 0;
+    return ::read(deadline_, &times, sizeof times) == sizeof times;
+  }
+
+  void start(std::vector<std::string> variables, bool foreground) {
+    std::array<int, 2> report{};
+    if (::pipe2(report.data(), O_CLOEXEC) != 0) {
+      tell({Sentinel::News::Kind::not_run, 0, errno, {}});
+      return;
+    }
+    const std::vector<char*> environment = pointers(variables);
+    const std::vector<char*> arguments = pointers(command_);
+    const pid_t me = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      become(arguments.data(), environment.data(), me, foreground, report[1]);
+    }
+    const int fork_error = errno;
+    ::close(report[1]);
+    int error = pid < 0 ? fork_error : 0;
+    if (pid > 0) {
+      ::setpgid(pid, pid);  // on both sides: whoever comes first
+      int told = 0;
+      ssize_t got = 0;
+      while ((got = ::read(report[0], &told, sizeof told)) < 0 && errno == EINTR) {
+      }
+      error = got == sizeof told ? told : 0;
+    }
+    ::close(report[0]);
+    if (error != 0) {
+      if (pid > 0) {
+        ::waitpid(pid, nullptr, 0);
+      }
+      tell({Sentinel::News::Kind::not_run, 0, error, {}});
+      return;
+    }
+    command_pid_ = pid;
+    tell({Sentinel::News::Kind::started, pid, 0, {}});
+  }
+
+  [[noreturn]] static void become(char* const* command, char* const* environment, pid_t sentinel,
+                                  bool foreground, int report) {
+    ::setpgid(0, 0);
+    if (foreground) {
+      set_foreground(::getpid());
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != sentinel) {
+      ::_exit(kExecFailed);  // it died before the line above
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execvpe(command[0], command, environment);
+    const int error = errno;
+    static_cast<void>(::write(report, &error, sizeof error));
+    ::_exit(kExecFailed);
+  }
+
+  void reap() {
+    int status = 0;
+    for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0;) {
+      if (pid != command_pid_) {
+        continue;
+      }
+      if (WIFSTOPPED(status)) {
+        tell({Sentinel::News::Kind::stopped, pid, WSTOPSIG(status), boot_time()});
+      } else {
+        tell({Sentinel::News::Kind::ended, pid, status, boot_time(), overdue_});
+      }
+    }
+  }
+
+  void tell(const Sentinel::News& news) const {
+    static_cast<void>(::send(socket_, &news, sizeof news, MSG_NOSIGNAL));
+  }
+
+  // What is killed may have started something meanwhile. That the command has ended is told when
+  // nothing is left.
+  static void kill_all() {
+    for (auto below = processes_below(::getpid()); !below.empty();
+         below = processes_below(::getpid())) {
+      signal_each(below, SIGKILL);
+      ::poll(nullptr, 0, kKillPollMs);
+    }
+  }
+
+  int socket_;
+  int ended_ = -1;
+  int deadline_ = -1;
+  bool overdue_ = false;
+  std::vector<std::string> command_;
+  pid_t command_pid_ = 0;
+};
+
+}  // namespace
+
+std::chrono::nanoseconds boot_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+Result<Sentinel> Sentinel::begin(std::vector<std::string> command) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return fail(Errc::io, std::string("cannot guard a command: ") + std::strerror(errno));
+  }
+  UniqueFd ours(ends[0]);
+  const UniqueFd its(ends[1]);
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    return fail(Errc::io, std::string("cannot start a process: ") + std::strerror(errno));
+  }
+  if (pid == 0) {
+    ours = UniqueFd();
+    Watch(its.get(), std::move(command)).go_on();
+  }
+  return Sentinel(pid, std::move(ours));
+}
+
+Sentinel::~Sentinel() {
+  if (socket_.get() >= 0) {
+    socket_ = UniqueFd();
+    wait_for_end();
+  }
+}
+
+void Sentinel::wait_for_end() const {
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+void Sentinel::start(const std::vector<std::string>& settings, bool foreground) {
+  std::string text(1, foreground ? kStartInForeground : kStartInBackground);
+  for (const std::string& setting : settings) {
+    text += setting;
+    text += '\0';
+  }
+  if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) {
+    refused_ = errno;
+  }
+}
+
+void Sentinel::set_deadline(std::chrono::nanoseconds deadline) {
+  constexpr std::chrono::milliseconds kWorthSaying{1};  // two clocks are read for it, so it jitters
+  if (deadline - deadline_ < kWorthSaying && deadline_ - deadline < kWorthSaying) {
+    return;
+  }
+  const std::int64_t at = deadline.count();
+  std::array<char, 1 + sizeof at> said{kDeadline};
+  std::memcpy(said.data() + 1, &at, sizeof at);
+  // One that is dead or stopped does not take it.
+  if (::send(socket_.get(), said.data(), said.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+    deadline_ = deadline;
+  }
+}
+
+std::optional<Sentinel::News> Sentinel::next(bool wait) {
+  if (const int why = std::exchange(refused_, 0); why != 0) {
+    return News{.kind = News::Kind::not_run, .pid = 0, .value = why, .at = {}};
+  }
+  News news;
+  ssize_t got = 0;
+  do {
+    got = ::recv(socket_.get(), &news, sizeof news, wait ? 0 : MSG_DONTWAIT);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0 && errno == EAGAIN) {
+    return std::nullopt;
+  }
+  alive_ = got == sizeof news;
+  if (!alive_) {
+    wait_for_end();  // only then what it leaves is ours
+  }
+  return alive_ ? news
+                : News{.kind = News::Kind::ended, .pid = 0, .value = SIGKILL, .at = boot_time()};
+}
+
+void Sentinel::let_go() {
+  static_cast<void>(::send(socket_.get(), &kLetGo, 1, MSG_NOSIGNAL));
+  wait_for_end();
+  socket_ = UniqueFd();
+}
+
+}  // namespace dexlock

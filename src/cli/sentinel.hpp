@@ -1,0 +1,78 @@
+// A small process between `run` and its command: the parent of the command and of all that loses
+// its parent below it (PR_SET_CHILD_SUBREAPER), so that nothing of the command can be lost sight
+// of. When `run` is gone without a word, killed by whatever signal, it kills all that is below it.
+//
+// Invariants:  it starts one command, and nothing before it is told to;
+//              what has been left to it is let go only by `run`'s own word.
+// Threads:     begin() must be called before this process has a second thread. The rest: one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dexlock/error.hpp"
+#include "system/unique_fd.hpp"
+
+namespace dexlock {
+
+// The clock that runs through suspend.
+[[nodiscard]] std::chrono::nanoseconds boot_time();
+
+class Sentinel {
+ public:
+  // What it tells of the command.
+  struct News {
+    enum class Kind { started, not_run, stopped, ended };
+    Kind kind{};
+    pid_t pid = 0;  // of the command
+    int value = 0;  // not_run: an errno; stopped: a signal; ended: as waitpid tells it
+    // When it happened, on the clock that runs through suspend; after the deadline, when nothing
+    // was left any more.
+    std::chrono::nanoseconds at{};
+    bool overdue = false;  // ended: the deadline had passed, and all that was left was killed
+  };
+
+  // io: it could not be made.
+  [[nodiscard]] static Result<Sentinel> begin(std::vector<std::string> command);
+  Sentinel(Sentinel&&) = default;
+  Sentinel& operator=(Sentinel&&) = delete;
+  Sentinel(const Sentinel&) = delete;
+  Sentinel& operator=(const Sentinel&) = delete;
+  // What is below it is killed, unless let_go() came first.
+  ~Sentinel();
+
+  // Starts the command in a process group of its own, with `settings`, NAME=VALUE, on top of this
+  // process's environment; `foreground`: with the terminal.
+  void start(const std::vector<std::string>& settings, bool foreground);
+  // Then all that is left is killed, unless it has been put off. On the clock that runs through
+  // suspend.
+  void set_deadline(std::chrono::nanoseconds deadline);
+  // The next news, if there are any; waits for them if `wait`. Its own end is told as that of the
+  // command by SIGKILL, each time.
+  [[nodiscard]] std::optional<News> next(bool wait);
+  [[nodiscard]] bool alive() const { return alive_; }  // by the latest news
+  // Readable when there are news.
+  [[nodiscard]] int fd() const { return socket_.get(); }
+
+  // What runs below it goes on without it.
+  void let_go();
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  Sentinel(pid_t pid, UniqueFd socket) : pid_(pid), socket_(std::move(socket)) {}
+
+  void wait_for_end() const;
+
+  pid_t pid_;
+  UniqueFd socket_;
+  std::chrono::nanoseconds deadline_{};
+  int refused_ = 0;  // an errno: it could not be told to start
+  bool alive_ = true;
+};
+
+}  // namespace dexlock

@@ -1,0 +1,98 @@
+# All that a command has started ends with its lock, wherever it has moved to.
+
+bats_require_minimum_version 1.5.0
+load place.bash
+
+setup() {
+  place_setup
+  one_store
+  # Starts a daemon of its own session whose parent is gone, which writes its pid and works on.
+  write_script daemonize <<'EOF'
+setsid sh -c '(trap "" HUP TERM; echo $$ >"$PLACE/ignored"; exec sleep 1000) & echo $! >"$PLACE/daemon"' &
+wait
+EOF
+  # The same, and goes on itself.
+  write_script with_daemon <<'EOF'
+daemonize
+until [ -s "$PLACE/daemon" ]; do sleep 0.01; done
+echo ready >"$PLACE/ready"
+exec sleep 1000
+EOF
+}
+
+teardown() {
+  [ ! -s "$PLACE/daemon" ] || kill -KILL "$(cat "$PLACE/daemon")" 2>/dev/null || true
+  place_teardown
+}
+
+# Not if it waits to be reaped.
+daemon_runs() {
+  [[ $(ps -o stat= -p "$(cat daemon)") == [!Z]* ]]
+}
+
+daemon_is_gone() {
+  ! daemon_runs
+}
+
+# sentinel_of NAME: the process between `run` and its command.
+sentinel_of() {
+  pgrep -P "${PID[$1]}"
+}
+
+@test "kill -9 of run ends what its command has started, in whatever session" {
+  beside holder dex-lock run job -- with_daemon
+  eventually test -s ready
+  daemon_runs
+  kill -KILL "${PID[holder]}"
+  eventually daemon_is_gone
+}
+
+@test "kill -9 of the sentinel ends it as well, and run says that its command was killed" {
+  beside holder dex-lock run job -- with_daemon
+  eventually test -s ready
+  kill -KILL "$(sentinel_of holder)"
+  [ "$(status_of holder)" -eq 137 ]
+  daemon_is_gone
+  get-lock --owner me job
+}
+
+@test "when the lock is lost a daemon that ignores TERM is killed before anybody else may start" {
+  beside holder dex-lock run --timeout 2 --stop-timeout 1 job -- with_daemon
+  eventually test -s ready
+  rm -rf "$PLACE/store"
+  [ "$(status_of holder)" -eq 121 ]
+  daemon_is_gone
+}
+
+@test "a daemon of a command that has ended in time goes on" {
+  dex-lock run job -- daemonize
+  eventually test -s daemon
+  daemon_runs
+  get-lock --owner me job
+}
+
+@test "a signal to run reaches what has moved to another session" {
+  write_script in_session <<'EOF'
+setsid sh -c 'trap "echo \$\$ >\"\$PLACE/told\"; exit" USR1; echo $$ >"$PLACE/daemon"; while :; do sleep 0.05; done' &
+trap "" USR1
+until [ -s "$PLACE/daemon" ]; do sleep 0.01; done
+echo ready >"$PLACE/ready"
+wait
+EOF
+  beside holder dex-lock run job -- in_session
+  eventually test -s ready
+  kill -USR1 "${PID[holder]}"
+  eventually test -s told
+}
+
+@test "nothing is started by a run that is killed while it waits" {
+  get-lock --owner first job
+  beside waiter dex-lock run --verbose job -- touch ran
+  eventually grep -q 'waiting: held by' waiter.err
+  local sentinel
+  sentinel=$(sentinel_of waiter)
+  kill -KILL "${PID[waiter]}"
+  eventually test ! -e "/proc/$sentinel"
+  release-lock --owner first job
+  [ ! -e ran ]
+}
