@@ -31,8 +31,9 @@ struct ExitStatusText {
 
 inline constexpr std::array kExitStatuses{
     ExitStatusText{ExitStatus::ok, "all", "done; get-lock: held; run: the command's own status"},
-    ExitStatusText{ExitStatus::not_held, "get-lock, release-lock, init-lock",
-                   "get-lock: wait, or lost; release-lock: not confirmed; init-lock: no majority"},
+    ExitStatusText{ExitStatus::not_held, "get-lock, release-lock, init-lock, remaining",
+                   "get-lock: wait, or lost; release-lock: not confirmed; init-lock: no majority; "
+                   "remaining: too little"},
     ExitStatusText{ExitStatus::usage, "all", "wrong arguments; nothing was sent"},
     ExitStatusText{ExitStatus::damaged, "all but run", "a damaged store, or the system refused"},
     ExitStatusText{ExitStatus::not_permitted, "all but run",

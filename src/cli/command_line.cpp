@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "cli/one_shot_commands.hpp"
+#include "cli/remaining_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/serve_command.hpp"
 #include "dexlock/exit_status.hpp"
@@ -25,6 +26,7 @@ struct Command {
 
 constexpr std::array kCommands{
     Command{"run", run_command, false, "run a command while holding a lock"},
+    Command{"remaining", remaining_command, false, "how long the command of a run may go on"},
     Command{"init-lock", init_lock_command, true, "check configuration and servers"},
     Command{"get-lock", get_lock_command, true, "try once, or renew; 0 = held"},
     Command{"release-lock", release_lock_command, true, "give a lock up"},

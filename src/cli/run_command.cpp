@@ -4,8 +4,6 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,19 +12,22 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <thread>
 #include <vector>
 
+#include "cli/caught_signals.hpp"
 #include "cli/command_line.hpp"
+#include "cli/deadline_file.hpp"
+#include "cli/duration_text.hpp"
 #include "cli/guarded_process.hpp"
+#include "cli/guardian.hpp"
 #include "cli/parse.hpp"
+#include "cli/run_options.hpp"
 #include "cli/sentinel.hpp"
 #include "cli/sharing_options.hpp"
 #include "cli/signal_names.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/lease.hpp"
-#include "lease/timing.hpp"
 
 namespace dexlock {
 namespace {
@@ -37,21 +38,7 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kReleaseLimit{5'000};
 constexpr int kSignalExit = 128;
 
-// While a group that was killed has not vanished yet, and while a stop is awaited, it is looked at
-// so often.
-constexpr milliseconds kGroupPoll{20};
-
-constexpr std::array kForwarded{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 constexpr std::array kEndingTheWait{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-
-struct RunOptions {
-  LeaseOptions lease;
-  std::vector<std::string> also;
-  std::vector<std::string> any;  // or one of these instead
-  int signal = SIGTERM;
-  bool verbose = false;
-  std::vector<std::string> command;
-};
 
 std::optional<int> read_options(std::span<const std::string> words, RunOptions& options) {
   CLI::App app(
@@ -84,6 +71,11 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
       ->capture_default_str();
   SharingOptions sharing;
   sharing.add_to(app);
+  app.add_option("-E,--conflict-exit-code", options.not_acquired,
+                 "exit status if the lock is not to be had, not in time, or --try and busy")
+      ->check(CLI::Range(0, 255))
+      ->capture_default_str();
+  app.add_flag("--explain", options.explain, "first say what will happen when if it is lost");
   app.add_flag("-v,--verbose", options.verbose, "say what happens");
   app.add_option("NAME", options.lease.name, "lock to hold")->required();
   // Behind `--` all is the command's. Without it, all behind NAME is.
@@ -135,45 +127,33 @@ std::optional<int> read_options(std::span<const std::string> words, RunOptions& 
   return std::nullopt;
 }
 
-int run_status_of(const Error& error) {
+int run_status_of(const RunOptions& options, const Error& error) {
   switch (error.code) {
     case Errc::bad_argument:
       return static_cast<int>(ExitStatus::usage);
     case Errc::held_by_other:
     case Errc::no_quorum:
     case Errc::lease_lost:
-      return static_cast<int>(ExitStatus::not_acquired);
+      return options.not_acquired;
     default:
       return static_cast<int>(ExitStatus::failed);
   }
 }
 
-// The signals that reach this process, as a descriptor.
-class Signals {
- public:
-  Signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    std::ranges::for_each(kForwarded, [&set](int signal) { sigaddset(&set, signal); });
-    ::pthread_sigmask(SIG_BLOCK, &set, &before_);
-    fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  }
-  ~Signals() { ::close(fd_); }
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
-
-  [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] std::optional<int> next() const {
-    signalfd_siginfo info{};
-    return ::read(fd_, &info, sizeof info) == sizeof info
-               ? std::optional(static_cast<int>(info.ssi_signo))
-               : std::nullopt;
-  }
-
- private:
-  sigset_t before_{};
-  int fd_ = -1;
-};
+void explain(const RunOptions& options) {
+  const StopLadder ladder = ladder_of(options);
+  const auto line = [](nanoseconds at, const std::string& what) {
+    complain("  after " + duration_text(std::chrono::duration_cast<milliseconds>(at)) + ": " +
+             what);
+  };
+  complain(
+      "from when the last renewal was sent that a majority has confirmed; one goes out every " +
+      duration_text(options.lease.timeout / 5));
+  line(ladder.signal_at, signal_name(options.signal) + " to the command and all it has started");
+  line(ladder.kill_at, "KILL to what is left of it");
+  line(options.lease.timeout, "the lock is lost");
+  line(ladder.gone_by, "others may have it");
+}
 
 // Ends this process by `signal`, as the command ended: the caller's shell sees the same.
 int die_of(int signal) {
@@ -200,7 +180,7 @@ std::vector<std::string> pool(const RunOptions& options) {
 }
 
 // Waits for the lock, and for signals meanwhile.
-Acquired acquire(const RunOptions& options, const Signals& signals) {
+Acquired acquire(const RunOptions& options, const CaughtSignals& signals) {
   Acquired acquired{.lease = fail(Errc::io, "cannot wait for the lock"), .signal = std::nullopt};
   const int done = ::eventfd(0, EFD_CLOEXEC);
   std::stop_source stop;
@@ -226,146 +206,12 @@ Acquired acquire(const RunOptions& options, const Signals& signals) {
   return acquired;
 }
 
-// Watches the command while the lease runs, and takes it down the ladder when the lease ends.
-class Guardian {
- public:
-  Guardian(const RunOptions& options, Lease& lease, GuardedProcess& process, const Signals& signals)
-      : options_(options),
-        lease_(lease),
-        process_(process),
-        signals_(signals),
-        ladder_(stop_ladder({.lease = options.lease.timeout, .stop = options.lease.stop_timeout})),
-        timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)) {}
-  ~Guardian() { ::close(timer_); }
-  Guardian(const Guardian&) = delete;
-  Guardian& operator=(const Guardian&) = delete;
-
-  // Returns when the command has ended and, if the lock was lost, all that has come of it.
-  void watch() {
-    while (!finished()) {
-      step_ladder();
-      process_.set_deadline(boot_time() + ladder_.kill_at - elapsed());
-      wait();
-      pass_signals();
-      process_.reap();
-      if (process_.take_stopped()) {
-        stop_with_it();
-      }
-    }
-    ended_at_ = elapsed();
-    if (process_.overdue() && !stopping_) {
-      complain_at_once("lock " + options_.lease.name +
-                       " is lost: this process was stopped for too long; the command was killed "
-                       "meanwhile");
-    }
-    if (!stopping_ && !process_.unguarded()) {  // else all that was left had to end as well
-      ended_at_ -= boot_time() - process_.ended_at();
-    }
-  }
-
-  // A command that ended when its time was over may have worked too long.
-  [[nodiscard]] bool lost() const {
-    return stopping_ || process_.overdue() || ended_at_ >= nanoseconds(options_.lease.timeout);
-  }
-  [[nodiscard]] bool late() const { return ended_at_ > ladder_.gone_by; }
-
- private:
-  [[nodiscard]] bool finished() const {
-    return process_.ended() && !((stopping_ || process_.unguarded()) && process_.anything_left());
-  }
-
-  // Time since the lease began. Once the command is being stopped a renewal that comes late changes
-  // nothing any more: the ladder goes on from where it began.
-  [[nodiscard]] nanoseconds elapsed() const {
-    return stopping_ ? stopping_from_ + (boot_time() - stopping_at_) : lease_.elapsed();
-  }
-
-  // Nothing in here may wait for anybody.
-  void step_ladder() {
-    const nanoseconds so_far = elapsed();
-    const bool begins =
-        !stopping_ && !process_.ended() && (!lease_.holds() || so_far >= ladder_.signal_at);
-    if (begins) {
-      stopping_at_ = boot_time();
-      stopping_from_ = so_far;
-      stopping_ = true;
-      // A stopped command must not wake up for a polite signal when its time is over.
-      process_.signal_all(so_far < ladder_.kill_at ? options_.signal : SIGKILL);
-    }
-    if ((stopping_ && so_far >= ladder_.kill_at) || process_.unguarded()) {
-      process_.signal_all(SIGKILL);
-    }
-    if (begins) {
-      const std::string why = lease_.loss();
-      complain_at_once(
-          "lock " + options_.lease.name + " is lost: " +
-          (why.empty() ? "no majority of the lock servers confirmed it in time" : why) +
-          "; stopping the command");
-    }
-  }
-
-  // Until the next rung of the ladder, on a clock that runs through suspend, or whatever happens
-  // before.
-  void wait() {
-    const nanoseconds next = (stopping_ ? ladder_.kill_at : ladder_.signal_at) - elapsed();
-    // The deadline is put off with each renewal.
-    const nanoseconds renewal = nanoseconds(options_.lease.timeout) / 5;
-    nanoseconds pause = std::clamp(next, nanoseconds(1), renewal);
-    if (stopping_ || process_.unguarded()) {
-      pause = next.count() > 0 ? std::min<nanoseconds>(pause, kGroupPoll) : kGroupPoll;
-    }
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(pause);
-    const itimerspec spec{
-        .it_interval = {},
-        .it_value = {.tv_sec = seconds.count(), .tv_nsec = (pause - seconds).count()}};
-    ::timerfd_settime(timer_, 0, &spec, nullptr);
-    std::array<pollfd, 4> watched{pollfd{signals_.fd(), POLLIN, 0}, pollfd{timer_, POLLIN, 0},
-                                  pollfd{stopping_ ? -1 : lease_.loss_fd(), POLLIN, 0},
-                                  pollfd{process_.ended() ? -1 : process_.news_fd(), POLLIN, 0}};
-    ::poll(watched.data(), watched.size(), -1);
-  }
-
-  void pass_signals() {
-    while (const auto signal = signals_.next()) {
-      if (!process_.ended()) {
-        process_.signal_all(*signal);
-      }
-    }
-  }
-
-  // Job control: the guardian stops with its command, so that the shell sees one stopped job.
-  void stop_with_it() {
-    if (stopping_) {
-      process_.signal_all(SIGCONT);
-      return;
-    }
-    process_.take_terminal();
-    ::raise(SIGSTOP);
-    // Going on: first of all the lease, then the command, if it has not been killed meanwhile.
-    if (!process_.reap() && lease_.holds() && elapsed() < ladder_.signal_at) {
-      process_.give_terminal();
-      process_.signal_all(SIGCONT);
-    }
-  }
-
-  const RunOptions& options_;
-  Lease& lease_;
-  GuardedProcess& process_;
-  const Signals& signals_;
-  StopLadder ladder_;
-  int timer_;
-  bool stopping_ = false;
-  nanoseconds stopping_from_{};  // so far into the lease
-  nanoseconds stopping_at_{};    // on the clock that runs through suspend
-  nanoseconds ended_at_{};
-};
-
 int not_run_status(const std::string& command, int error) {
   complain("cannot run " + command + ": " + std::strerror(error));
   return static_cast<int>(error == ENOENT ? ExitStatus::not_found : ExitStatus::not_executable);
 }
 
-int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals,
+int hold_and_run(const RunOptions& options, Lease& lease, const CaughtSignals& signals,
                  Sentinel& sentinel) {
   std::string tokens;
   for (const auto& [name, token] : lease.tokens()) {
@@ -375,21 +221,28 @@ int hold_and_run(const RunOptions& options, Lease& lease, const Signals& signals
     }
   }
   // Whoever was paused after the grant may wake up when others have the lock.
-  const StopLadder ladder =
-      stop_ladder({.lease = options.lease.timeout, .stop = options.lease.stop_timeout});
+  const StopLadder ladder = ladder_of(options);
   if (!lease.holds() || lease.elapsed() >= ladder.signal_at) {
     complain("lock " + options.lease.name + " is lost before the command was started");
     static_cast<void>(lease.release(kReleaseLimit));
     return static_cast<int>(ExitStatus::lost);
   }
+  const auto deadline_file = DeadlineFile::create();
+  if (!deadline_file) {
+    complain(deadline_file.error().text);
+    static_cast<void>(lease.release(kReleaseLimit));
+    return static_cast<int>(ExitStatus::failed);
+  }
+  deadline_file->set(boot_time() + ladder.signal_at - lease.elapsed());
   auto process = GuardedProcess::start(
-      sentinel, {"DEXLOCK_TOKENS=" + tokens, "DEXLOCK_TOKEN=" + std::to_string(lease.token()),
-                 "DEXLOCK_NAME=" + options.lease.name});
+      sentinel,
+      {"DEXLOCK_TOKENS=" + tokens, "DEXLOCK_TOKEN=" + std::to_string(lease.token()),
+       "DEXLOCK_NAME=" + options.lease.name, "DEXLOCK_DEADLINE_FILE=" + deadline_file->path()});
   if (!process) {
     static_cast<void>(lease.release(kReleaseLimit));
     return not_run_status(options.command.front(), process.error().error);
   }
-  Guardian guardian(options, lease, *process, signals);
+  Guardian guardian(options, lease, *process, signals, *deadline_file);
   guardian.watch();
   process->take_terminal();
   sentinel.let_go();
@@ -418,19 +271,22 @@ int run_command(std::span<const std::string> words) {
       }
     };
   }
+  if (options.explain) {
+    explain(options);
+  }
   auto sentinel = Sentinel::begin(options.command);
   if (!sentinel) {
     complain(sentinel.error().text);
     return static_cast<int>(ExitStatus::failed);
   }
-  const Signals signals;
+  const CaughtSignals signals;
   const Acquired acquired = acquire(options, signals);
   if (!acquired.lease) {
     if (acquired.signal) {
       return die_of(*acquired.signal);
     }
     complain(acquired.lease.error().text);
-    return run_status_of(acquired.lease.error());
+    return run_status_of(options, acquired.lease.error());
   }
   if (acquired.signal) {
     static_cast<void>((*acquired.lease)->release(kReleaseLimit));

@@ -25,4 +25,9 @@ std::optional<int> signal_number(std::string_view text) {
   return std::nullopt;
 }
 
+std::string signal_name(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name != nullptr ? name : "signal " + std::to_string(signal);
+}
+
 }  // namespace dexlock

@@ -113,7 +113,22 @@ END
 }
 
 @test "a stopped command is stopped for good as well" {
-  beside holder dex-lock run --timeout=8 x -- deaf
+  # Without vfork: a shell that starts something at that moment would wait for what is stopped, and
+  # not stop itself.
+  cat >deaf.py <<'END'
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open("leader", "w").write("%d\n" % os.getpid())
+name = "parent" if os.fork() else "child"
+with open("pids", "a") as pids:
+    pids.write("%d\n" % os.getpid())
+ticks = open("ticks." + name, "a")
+while True:
+    ticks.write("%d\n" % int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000))
+    ticks.flush()
+    time.sleep(0.02)
+END
+  beside holder dex-lock run --timeout=8 x -- python3 deaf.py
   eventually ticking
   freeze_store "$DEXLOCK_STATE/store"
   kill -TSTP -- "-$(<leader)"

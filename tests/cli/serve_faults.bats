@@ -110,7 +110,7 @@ W
   sort -nu tokens | cmp - tokens
   release-lock --owner keeper kept
   run -0 --separate-stderr get-lock --owner thief --print-token kept 600
-  [ "$output" = 2 ]
+  [ "$output" -gt 1 ]
 }
 
 @test "a promise or a value that was acknowledged is known after kill -9 in the middle of a stream of them" {

@@ -1,0 +1,46 @@
+// The signals that `run` passes on, as a descriptor. They are blocked in the thread that makes this
+// and in all that it starts.
+//
+// Threads: one.
+#pragma once
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace dexlock {
+
+inline constexpr std::array kForwardedSignals{SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
+                                              SIGUSR1, SIGUSR2, SIGWINCH};
+
+class CaughtSignals {
+ public:
+  CaughtSignals() {
+    sigset_t set;
+    sigemptyset(&set);
+    std::ranges::for_each(kForwardedSignals, [&set](int signal) { sigaddset(&set, signal); });
+    ::pthread_sigmask(SIG_BLOCK, &set, &before_);
+    fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+  ~CaughtSignals() { ::close(fd_); }
+  CaughtSignals(const CaughtSignals&) = delete;
+  CaughtSignals& operator=(const CaughtSignals&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] std::optional<int> next() const {
+    signalfd_siginfo info{};
+    return ::read(fd_, &info, sizeof info) == sizeof info
+               ? std::optional(static_cast<int>(info.ssi_signo))
+               : std::nullopt;
+  }
+
+ private:
+  sigset_t before_{};
+  int fd_ = -1;
+};
+
+}  // namespace dexlock
