@@ -26,9 +26,11 @@ bool began_with(const ProcessStat& process, const std::string& setting) {
 }  // namespace
 
 std::expected<GuardedProcess, GuardedProcess::NotRun> GuardedProcess::start(
-    Sentinel& sentinel, const std::vector<std::string>& settings) {
+    Sentinel& sentinel, const std::vector<std::string>& settings,
+    std::chrono::nanoseconds deadline) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // heir of what the sentinel might leave
   const bool foreground = in_foreground();
+  sentinel.set_deadline(deadline);
   sentinel.start(settings, foreground);
   const auto news = sentinel.next(true);
   if (news && news->kind == Sentinel::News::Kind::started) {

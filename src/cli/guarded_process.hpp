@@ -21,14 +21,16 @@ namespace dexlock {
 
 class GuardedProcess {
  public:
-  // Why it could not be run: an errno of exec.
+  // Why it could not be run: an errno of exec; ETIME: the deadline was over.
   struct NotRun {
     int error = 0;
   };
 
   // `settings`: as Sentinel::start(), of which the first tells this command from all others.
+  // `deadline`: as Sentinel::set_deadline().
   [[nodiscard]] static std::expected<GuardedProcess, NotRun> start(
-      Sentinel& sentinel, const std::vector<std::string>& settings);
+      Sentinel& sentinel, const std::vector<std::string>& settings,
+      std::chrono::nanoseconds deadline);
 
   // As Sentinel::set_deadline().
   void set_deadline(std::chrono::nanoseconds deadline) { sentinel_.set_deadline(deadline); }

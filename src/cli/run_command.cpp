@@ -220,12 +220,15 @@ int hold_and_run(const RunOptions& options, Lease& lease, const CaughtSignals& s
       complain("lock " + name + " held with token " + std::to_string(token));
     }
   }
-  // Whoever was paused after the grant may wake up when others have the lock.
-  const StopLadder ladder = ladder_of(options);
-  if (!lease.holds() || lease.elapsed() >= ladder.signal_at) {
+  const auto too_late = [&] {
     complain("lock " + options.lease.name + " is lost before the command was started");
     static_cast<void>(lease.release(kReleaseLimit));
     return static_cast<int>(ExitStatus::lost);
+  };
+  // Whoever was paused after the grant may wake up when others have the lock.
+  const StopLadder ladder = ladder_of(options);
+  if (!lease.holds() || lease.elapsed() >= ladder.signal_at) {
+    return too_late();
   }
   const auto deadline_file = DeadlineFile::create();
   if (!deadline_file) {
@@ -233,12 +236,17 @@ int hold_and_run(const RunOptions& options, Lease& lease, const CaughtSignals& s
     static_cast<void>(lease.release(kReleaseLimit));
     return static_cast<int>(ExitStatus::failed);
   }
-  deadline_file->set(boot_time() + ladder.signal_at - lease.elapsed());
+  const nanoseconds began = boot_time() - lease.elapsed();
+  deadline_file->set(began + ladder.signal_at);
   auto process = GuardedProcess::start(
       sentinel,
       {"DEXLOCK_TOKENS=" + tokens, "DEXLOCK_TOKEN=" + std::to_string(lease.token()),
-       "DEXLOCK_NAME=" + options.lease.name, "DEXLOCK_DEADLINE_FILE=" + deadline_file->path()});
+       "DEXLOCK_NAME=" + options.lease.name, "DEXLOCK_DEADLINE_FILE=" + deadline_file->path()},
+      began + ladder.kill_at);
   if (!process) {
+    if (process.error().error == ETIME) {
+      return too_late();
+    }
     static_cast<void>(lease.release(kReleaseLimit));
     return not_run_status(options.command.front(), process.error().error);
   }

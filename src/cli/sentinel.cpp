@@ -120,12 +120,13 @@ class Watch {
     start(environment_with(settings), said.front() == kStartInForeground);
   }
 
-  void set_deadline(const std::string& said) const {
+  void set_deadline(const std::string& said) {
     std::int64_t at = 0;
     std::memcpy(&at, said.data() + 1, std::min(sizeof at, said.size() - 1));
     constexpr std::int64_t kSecond = 1'000'000'000;
     const itimerspec spec{.it_interval = {},
                           .it_value = {.tv_sec = at / kSecond, .tv_nsec = at % kSecond}};
+    latest_ = std::chrono::nanoseconds(at);
     ::timerfd_settime(deadline_, TFD_TIMER_ABSTIME, &spec, nullptr);
   }
 
@@ -135,6 +136,10 @@ class Watch {
   }
 
   void start(std::vector<std::string> variables, bool foreground) {
+    if (boot_time() >= latest_) {  // it, or `run`, was stopped meanwhile
+      tell({Sentinel::News::Kind::not_run, 0, ETIME, {}});
+      return;
+    }
     std::array<int, 2> report{};
     if (::pipe2(report.data(), O_CLOEXEC) != 0) {
       tell({Sentinel::News::Kind::not_run, 0, errno, {}});
@@ -220,6 +225,7 @@ class Watch {
   int socket_;
   int ended_ = -1;
   int deadline_ = -1;
+  std::chrono::nanoseconds latest_{};  // the deadline; none: nothing may be started
   bool overdue_ = false;
   std::vector<std::string> command_;
   pid_t command_pid_ = 0;

@@ -29,7 +29,8 @@ class Sentinel {
     enum class Kind { started, not_run, stopped, ended };
     Kind kind{};
     pid_t pid = 0;  // of the command
-    int value = 0;  // not_run: an errno; stopped: a signal; ended: as waitpid tells it
+    int value =
+        0;  // not_run: an errno, ETIME: too late; stopped: a signal; ended: as waitpid tells it
     // When it happened, on the clock that runs through suspend; after the deadline, when nothing
     // was left any more.
     std::chrono::nanoseconds at{};
@@ -45,8 +46,8 @@ class Sentinel {
   // What is below it is killed, unless let_go() came first.
   ~Sentinel();
 
-  // Starts the command in a process group of its own, with `settings`, NAME=VALUE, on top of this
-  // process's environment; `foreground`: with the terminal.
+  // Starts the command, unless its deadline is over, in a process group of its own, with
+  // `settings`, NAME=VALUE, on top of this process's environment; `foreground`: with the terminal.
   void start(const std::vector<std::string>& settings, bool foreground);
   // Then all that is left is killed, unless it has been put off. On the clock that runs through
   // suspend.

@@ -96,3 +96,24 @@ EOF
   release-lock --owner first job
   [ ! -e ran ]
 }
+
+@test "a sentinel that was stopped for too long starts nothing: 121" {
+  local sentinel over
+  get-lock --owner first job
+  beside waiter dex-lock run --verbose --timeout 1 job -- touch ran
+  eventually grep -q 'waiting: held by' waiter.err
+  sentinel=$(sentinel_of waiter)
+  kill -STOP "$sentinel"
+  release-lock --owner first job
+  eventually grep -q 'held with token' waiter.err
+  over=$(($(now_ms) + 1100))
+  eventually clock_shows "$over"
+  kill -CONT "$sentinel"
+  [ "$(status_of waiter)" -eq 121 ]
+  [ ! -e ran ]
+  get-lock --owner me job
+}
+
+clock_shows() {
+  (($(now_ms) >= $1))
+}
