@@ -37,6 +37,11 @@ EOF
   [ "${lines[3]}" = "too little: 1" ]
 }
 
+@test "a command works for longer than the timeout as long as its lock is renewed" {
+  run -0 dex-lock run --timeout 2 job -- sh -c 'sleep 5; dex-lock remaining >/dev/null && echo "$?"'
+  [ "$output" = 0 ]
+}
+
 @test "once the lock is lost, or run is gone, nothing remains" {
   write_script stubborn <<'EOF'
 trap '' TERM
