@@ -122,12 +122,10 @@ class GetCall {
       return;
     }
     const Claim claim = claim_of(prepared_.saved.client, options_.sharing);
-    const Terms terms{options_.timeout, options_.stop_timeout, claim_lease(options_.timeout),
-                      kDriftPpm};
-    // No place in line yet: where many scripts have given up, the lock may wander among their
-    // tickets for long (simulator, seed 61031942).
-    constexpr Nanoseconds kNoPlace{0};
-    LockDriver& driver = call_.drive(claim, terms, kNoPlace, who(prepared_.owner), prepared_.state);
+    const Terms terms{options_.timeout, options_.stop_timeout,
+                      claim_lease(options_.timeout, options_.step), kDriftPpm};
+    LockDriver& driver =
+        call_.drive(claim, terms, options_.step, who(prepared_.owner), prepared_.state);
     driver.resume(prepared_.saved);
     if (holding && driver.session().holds(now())) {
       driver.renew();

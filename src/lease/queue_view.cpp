@@ -107,13 +107,4 @@ std::vector<Ticket> QueueView::left_behind() const {
   return tickets;
 }
 
-std::vector<Ticket> without(std::vector<Ticket> queue, const std::vector<Ticket>& gone) {
-  std::erase_if(queue, [&](const Ticket& ticket) {
-    return std::ranges::any_of(gone, [&](const Ticket& left) {
-      return left.claim.client == ticket.claim.client && left.refresh >= ticket.refresh;
-    });
-  });
-  return queue;
-}
-
 }  // namespace dexlock

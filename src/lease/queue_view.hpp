@@ -66,8 +66,4 @@ class QueueView {
   std::uint32_t highest_number_ = 0;
 };
 
-// `queue` without the tickets of `gone`, unless they have been renewed since.
-[[nodiscard]] std::vector<Ticket> without(std::vector<Ticket> queue,
-                                          const std::vector<Ticket>& gone);
-
 }  // namespace dexlock

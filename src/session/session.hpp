@@ -177,13 +177,14 @@ class Session {
   };
   // Tickets that servers may show although nobody waits with them any more.
   struct Gone {
-    std::vector<Ticket> silent;
-    std::vector<std::pair<Ticket, FencingToken>> used_up;  // by that grant
+    std::vector<TicketSighting> seen;  // none of them renewed since
+    Instant asked;                     // before the servers were asked who waits
+    std::map<ClientId, Heir> heirs;
     Epoch epoch;
     ClientId client;  // whose session it is
     // Of `queue` those who wait, where `base` is what has been chosen.
-    [[nodiscard]] std::vector<Ticket> waiting(const Record& base,
-                                              const std::vector<Ticket>& queue) const;
+    [[nodiscard]] std::vector<Ticket> waiting(const Record& base, std::vector<Ticket> queue) const;
+    [[nodiscard]] bool includes(const Ticket& ticket, const Record& base) const;
   };
   struct Look {  // a question to all servers under way
     AttemptId attempt = 0;
@@ -235,7 +236,7 @@ class Session {
   void drop_ticket(SessionOutput& output);
   void sweep_queue(SessionOutput& output);
   void note_heirs(const State& state);
-  [[nodiscard]] Gone gone() const;
+  [[nodiscard]] Gone gone(Instant now) const;
   bool inherit(SessionOutput& output, Instant now);
   [[nodiscard]] Ticket asker() const;  // a ticket without a place in line
   [[nodiscard]] Ticket ticket() const;
@@ -245,8 +246,9 @@ class Session {
   [[nodiscard]] Nanoseconds delay_of_rank() const;
   [[nodiscard]] Nanoseconds turn(Instant now);
   [[nodiscard]] std::vector<Ticket> others_waiting() const;
-  [[nodiscard]] ChangeFunction acquire_change() const;
-  [[nodiscard]] ChangeFunction release_change(std::vector<Ticket> waiting, bool sticky);
+  [[nodiscard]] ChangeFunction acquire_change(Instant now) const;
+  [[nodiscard]] ChangeFunction release_change(std::vector<Ticket> waiting, bool sticky,
+                                              Instant now);
 
   // session_hold.cpp: having it, and giving it up
   void on_beat_reply(SessionOutput& output, Beat& beat, std::size_t server, const Reply& reply,

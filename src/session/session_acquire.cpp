@@ -64,7 +64,7 @@ void Session::start_acquire(SessionOutput& output, Instant now) {
   refresh_op(now);
   Operation operation{.intent = std::exchange(insist_, false) ? Intent::plain : Intent::acquire,
                       .claim = setup_.claim,
-                      .change = acquire_change(),
+                      .change = acquire_change(now),
                       .want_sticky = setup_.sticky_promises,
                       .op = op_};
   std::optional<Sticky> sticky = std::exchange(sticky_, std::nullopt);
@@ -95,7 +95,7 @@ void Session::start_evict(SessionOutput& output, const EvictionBasis& basis, Ins
                       .boots = basis.boots,
                       .change =
                           [spec = spec(), victim = basis.victim, queues = setup_.queues,
-                           gone = gone()](const Record& base, const std::vector<Ticket>& queue) {
+                           gone = gone(now)](const Record& base, const std::vector<Ticket>& queue) {
                             return evict(
                                 base, victim, spec,
                                 queues ? gone.waiting(base, queue) : std::vector<Ticket>{});
@@ -223,6 +223,7 @@ void Session::report_busy(SessionOutput& output, const Record& record, Instant n
   output.events.emplace_back(Busy{record, takeover});
   if (patience_ == Patience::once) {
     goal_ = Goal::nothing;
+    sweep_queue(output);
     keep_place(output, now);
     return;
   }

@@ -237,7 +237,7 @@ void Session::start_release(SessionOutput& output, Instant now) {
       return plain_release(base, token);
     };
   } else {
-    operation.change = release_change(std::move(waiting), sticky.has_value());
+    operation.change = release_change(std::move(waiting), sticky.has_value(), now);
   }
   start(output, Errand::release, std::move(operation), std::move(sticky), now);
 }

@@ -182,34 +182,35 @@ void Session::note_heirs(const State& state) {
   });
 }
 
-Session::Gone Session::gone() const {
-  Gone gone{.silent = {}, .used_up = {}, .epoch = setup_.epoch, .client = setup_.claim.client};
-  for (Ticket& ticket : queue_.left_behind()) {
-    const auto heir = heirs_.find(ticket.claim.client);
-    if (heir != heirs_.end() && heir->second.refresh >= ticket.refresh) {
-      gone.used_up.emplace_back(std::move(ticket), heir->second.token);
-    } else {
-      gone.silent.push_back(std::move(ticket));
-    }
-  }
-  return gone;
+Session::Gone Session::gone(Instant now) const {
+  return Gone{.seen = queue_.sightings(),
+              .asked = now,
+              .heirs = heirs_,
+              .epoch = setup_.epoch,
+              .client = setup_.claim.client};
 }
 
-// A grant that what has been chosen does not know of used nothing up. Who has the lock may not have
-// taken its ticket back yet.
-std::vector<Ticket> Session::Gone::waiting(const Record& base,
-                                           const std::vector<Ticket>& queue) const {
-  std::vector<Ticket> gone = silent;
-  for (const auto& [ticket, token] : used_up) {
-    if (!denies(base, epoch, token, ticket.claim.client)) {
-      gone.push_back(ticket);
-    }
+// Whoever asks looks at a majority with that very question: a ticket that it shows as it was seen
+// too long ago is silent, also if an earlier process saw it. A grant that what has been chosen does
+// not know of used nothing up.
+bool Session::Gone::includes(const Ticket& ticket, const Record& base) const {
+  const auto sighting = std::ranges::find(seen, ticket.claim.client, &TicketSighting::client);
+  if (sighting != seen.end() && sighting->refresh >= ticket.refresh &&
+      elapsed_for_observer(sighting->since, asked) >= ticket.ttl) {
+    return true;
   }
-  std::vector<Ticket> waiting = without(queue, gone);
-  std::erase_if(waiting, [&](const Ticket& ticket) {
-    return ticket.claim.client != client && base.find(ticket.claim.client) != nullptr;
+  const auto heir = heirs.find(ticket.claim.client);
+  return heir != heirs.end() && heir->second.refresh >= ticket.refresh &&
+         !denies(base, epoch, heir->second.token, ticket.claim.client);
+}
+
+// Who has the lock may not have taken its ticket back yet.
+std::vector<Ticket> Session::Gone::waiting(const Record& base, std::vector<Ticket> queue) const {
+  std::erase_if(queue, [&](const Ticket& ticket) {
+    return includes(ticket, base) ||
+           (ticket.claim.client != client && base.find(ticket.claim.client) != nullptr);
   });
-  return waiting;
+  return queue;
 }
 
 // How many are before this one.
@@ -253,8 +254,8 @@ std::vector<Ticket> Session::others_waiting() const {
 
 // One that neither waits nor has come back takes a free lock at once, whoever waits: it has no time
 // for a place in line. But it joins no holders while somebody waits for them to leave.
-ChangeFunction Session::acquire_change() const {
-  return [spec = spec(), in_line = in_line() || ticket_, queues = setup_.queues, gone = gone()](
+ChangeFunction Session::acquire_change(Instant now) const {
+  return [spec = spec(), in_line = in_line() || ticket_, queues = setup_.queues, gone = gone(now)](
              const Record& base, const std::vector<Ticket>& queue) {
     if (in_line) {
       return acquire_in_turn(base, spec, gone.waiting(base, queue));
@@ -265,15 +266,15 @@ ChangeFunction Session::acquire_change() const {
 }
 
 // `sticky`: nobody is asked who waits, so what is known has to do.
-ChangeFunction Session::release_change(std::vector<Ticket> waiting, bool sticky) {
+ChangeFunction Session::release_change(std::vector<Ticket> waiting, bool sticky, Instant now) {
   const ReleaseSpec spec{.client = setup_.claim.client,
                          .token = std::nullopt,
                          .epoch = setup_.epoch,
                          .op = draw_op(),
                          .waiting = std::move(waiting),
                          .holders_max = setup_.holders_max};
-  return [spec, sticky, queues = setup_.queues, gone = gone()](const Record& base,
-                                                               const std::vector<Ticket>& queue) {
+  return [spec, sticky, queues = setup_.queues, gone = gone(now)](
+             const Record& base, const std::vector<Ticket>& queue) {
     ReleaseSpec now_known = spec;
     if (!sticky) {
       now_known.waiting = queues ? gone.waiting(base, queue) : std::vector<Ticket>{};

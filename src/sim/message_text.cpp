@@ -39,7 +39,9 @@ std::string text_of(const Heartbeat& h) {
 
 std::string text_of(const Read&) { return "read"; }
 
-std::string text_of(const Post& p) { return "post " + ticket_text(p.ticket); }
+std::string text_of(const Post& p) {
+  return (p.remove ? "takes back " : "post ") + ticket_text(p.ticket);
+}
 
 std::string text_of(const Fast& f) {
   return "fast " + f.asker.claim.client.text + '/' + f.op.text.substr(0, 4);
@@ -72,6 +74,10 @@ std::string reply_text(const Reply& reply) {
                      " boot " + state.boot.text;
   for (const auto& [token, beat] : state.beats) {
     text += ' ' + std::to_string(token.value) + '#' + std::to_string(beat);
+  }
+  for (const Ticket& ticket : state.tickets) {
+    text += ' ' + std::to_string(ticket.number) + '!' + ticket.claim.client.text + '@' +
+            std::to_string(ticket.refresh);
   }
   return text + ']';
 }

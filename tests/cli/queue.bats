@@ -43,6 +43,28 @@ tickets() {
   [ "$(tr -d '\n' <order)" = abcdef ]
 }
 
+@test "a script that calls get-lock again and again has its turn among commands that wait all the time" {
+  local name
+  write_script busy <<'EOF'
+until [ -e "$PLACE/enough" ]; do
+  dex-lock run job -- sleep 0.1
+done
+EOF
+  for name in a b c; do
+    beside "$name" busy
+  done
+  eventually test "$(tickets || echo 0)" -ge 1
+  eventually get-lock --owner me job 30 0 1
+  get-lock --owner me job 30 0 1
+  release-lock --owner me job
+  eventually get-lock --owner me job 30 0 1
+  release-lock --owner me job
+  touch enough
+  for name in a b c; do
+    [ "$(status_of "$name")" -eq 0 ]
+  done
+}
+
 @test "who waits is shown, and leaves the line when it gives up" {
   get-lock --owner first job
   echo a >names

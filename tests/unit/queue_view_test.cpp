@@ -91,8 +91,6 @@ TEST(QueueView, ATicketThatWasGrantedIsUsedUpUntilItIsRenewed) {
   view.granted({"a"}, 5);
   EXPECT_EQ(waiting(view), "");
   EXPECT_EQ(view.left_behind().size(), 1U);
-  EXPECT_TRUE(without({ticket("a", 1, 5)}, view.left_behind()).empty());
-  EXPECT_EQ(without({ticket("a", 2, 6)}, view.left_behind()).size(), 1U);
   view.saw(1, {ticket("a", 2, 6)}, {});
   EXPECT_EQ(waiting(view), "a");
 }

@@ -450,6 +450,7 @@ TEST_F(OverruledHandOver, UsesUpNoTicketIfAnotherWasGivenItsToken) {
 // A client that tries once, in a process of its own each time, and calls again every `kStep`.
 struct OnceInLine : SessionQueueTest {
   static constexpr Nanoseconds kStep = seconds(1);
+  std::map<std::size_t, std::vector<TicketSighting>> remembered;  // by client
 
   std::size_t caller(const std::string& name, Nanoseconds step = kStep) {
     const std::size_t client = add(name);
@@ -460,6 +461,9 @@ struct OnceInLine : SessionQueueTest {
   // True if it has the lock now. What it sends last does not arrive.
   bool call(std::size_t client) {
     cluster.start(client);
+    for (const TicketSighting& ticket : remembered[client]) {
+      cluster.session(client).recall(ticket);
+    }
     if (cluster.holds(client)) {
       cluster.renew(client);
     } else {
@@ -473,8 +477,14 @@ struct OnceInLine : SessionQueueTest {
       cluster.deliver_all(FakeCluster::of(client));
     }
     const bool has = cluster.holds(client);
+    remembered[client] = cluster.session(client).tickets_seen();
     cluster.kill(client);
     return has;
+  }
+  // Somebody waits since long ago, or so it seems.
+  void leave_ticket(const std::string& name) {
+    const auto client = waiter(name);
+    cluster.kill(client);
   }
 };
 
@@ -535,6 +545,46 @@ TEST_F(OnceInLine, ThatWasAwayTakesItsTicketBackAndBeginsAnew) {
   cluster.run_for(4 * kStep);
   EXPECT_FALSE(call(b));
   EXPECT_TRUE(tickets(0).empty());
+}
+
+// Senior to this caller, and dead: earlier calls have seen for how long it has not been renewed.
+TEST_F(OnceInLine, GrantsNothingToWhoIsSilentByWhatEarlierCallsSaw) {
+  const auto a = holder("a");
+  leave_ticket("agone");
+  const std::vector<Ticket> left = tickets(0);
+  const auto b = caller("b");
+  const Nanoseconds until = cluster.now() + 2 * kClaim + 2 * kStep;
+  while (cluster.now() < until) {
+    EXPECT_FALSE(call(b));
+    cluster.pass(kStep);
+    cluster.renew(a);
+    cluster.deliver_all(FakeCluster::any());
+  }
+  remembered[b] = {{left[0].claim.client, left[0].refresh, Instant{}}};
+  for (std::size_t server = 0; server < 3; ++server) {
+    cluster.server(server).soft.tickets = left;
+    Durable& durable = cluster.server(server).durable;
+    durable = absent_record(Epoch{durable.accepted.epoch});
+  }
+  EXPECT_TRUE(call(b)) << "its first proposal is the one that is chosen";
+}
+
+// If those next in line are such callers, nobody else removes what the dead left behind.
+TEST_F(OnceInLine, SweepsTheQueue) {
+  const auto a = holder("a");
+  leave_ticket("agone");
+  const auto b = caller("b");
+  const Nanoseconds until = cluster.now() + 2 * kClaim + 2 * kStep;
+  while (cluster.now() < until) {
+    EXPECT_FALSE(call(b));
+    cluster.pass(kStep);
+    cluster.renew(a);
+    cluster.deliver_all(FakeCluster::any());
+  }
+  for (std::size_t server = 0; server < 3; ++server) {
+    EXPECT_TRUE(std::ranges::none_of(
+        tickets(server), [](const Ticket& ticket) { return ticket.claim.client.text == "agone"; }));
+  }
 }
 
 // Somebody who has stopped calling costs its turn once, and is gone after that.
