@@ -16,6 +16,8 @@
 namespace dexlock {
 namespace {
 
+constexpr std::chrono::milliseconds kAtOnce{0};
+
 // It began with this setting in its environment.
 bool began_with(const ProcessStat& process, const std::string& setting) {
   std::ifstream file("/proc/" + std::to_string(process.pid) + "/environ", std::ios::binary);
@@ -26,35 +28,46 @@ bool began_with(const ProcessStat& process, const std::string& setting) {
 }  // namespace
 
 std::expected<GuardedProcess, GuardedProcess::NotRun> GuardedProcess::start(
-    Sentinel& sentinel, const std::vector<std::string>& settings,
-    std::chrono::nanoseconds deadline) {
+    const Start& what, std::chrono::nanoseconds deadline) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // heir of what the sentinel might leave
   const bool foreground = in_foreground();
+  Sentinel& sentinel = what.sentinel;
   sentinel.set_deadline(deadline);
-  sentinel.start(settings, foreground);
-  const auto news = sentinel.next(true);
+  sentinel.start(what.program, what.settings, foreground);
+  const auto patience = std::chrono::ceil<std::chrono::milliseconds>(deadline - boot_time());
+  const auto news = sentinel.next(std::max(patience, std::chrono::milliseconds(1)));
   if (news && news->kind == Sentinel::News::Kind::started) {
-    return GuardedProcess(sentinel, news->pid, foreground, settings.front());
+    return GuardedProcess(what, news->pid, foreground);
   }
   if (foreground) {
     set_foreground(::getpgrp());
   }
+  if (!news) {
+    sentinel.kill();
+    return std::unexpected(NotRun{ETIME});
+  }
   return std::unexpected(
-      NotRun{news && news->kind == Sentinel::News::Kind::not_run ? news->value : ECHILD});
+      NotRun{news->kind == Sentinel::News::Kind::not_run ? news->value : ECHILD});
 }
 
 // Below the sentinel all is the command's. Once that is dead, so is the command, and what was left
 // of it is this process's, among others.
 std::vector<ProcessStat> GuardedProcess::all() const {
   if (sentinel_.alive()) {
-    return processes_below(sentinel_.pid());
+    return processes_below(sentinel_.pid(), group_);
   }
-  std::vector<ProcessStat> left = processes_below(::getpid());
-  std::erase_if(left, [&](const ProcessStat& process) { return !began_with(process, mark_); });
+  std::vector<ProcessStat> left = processes_below(::getpid(), group_);
+  const auto members = group_ != nullptr ? group_->processes() : std::vector<pid_t>{};
+  std::erase_if(left, [&](const ProcessStat& process) {
+    return !began_with(process, mark_) && std::ranges::find(members, process.pid) == members.end();
+  });
   return left;
 }
 
 void GuardedProcess::signal_all(int signal) const {
+  if (signal == SIGKILL && group_ != nullptr) {
+    group_->kill();
+  }
   ::kill(-pid_, signal);
   std::vector<ProcessStat> elsewhere = all();
   std::erase_if(elsewhere,
@@ -66,7 +79,7 @@ void GuardedProcess::signal_all(int signal) const {
 
 bool GuardedProcess::reap() {
   while (!ended()) {
-    const auto news = sentinel_.next(false);
+    const auto news = sentinel_.next(kAtOnce);
     if (!news) {
       break;
     }

@@ -26,11 +26,16 @@ class GuardedProcess {
     int error = 0;
   };
 
-  // `settings`: as Sentinel::start(), of which the first tells this command from all others.
+  // What is started, where.
+  struct Start {
+    Sentinel& sentinel;
+    std::size_t program = 0;            // of the sentinel's
+    std::vector<std::string> settings;  // the first tells it from all other commands
+    const Cgroup* group = nullptr;      // the sentinel's
+  };
   // `deadline`: as Sentinel::set_deadline().
   [[nodiscard]] static std::expected<GuardedProcess, NotRun> start(
-      Sentinel& sentinel, const std::vector<std::string>& settings,
-      std::chrono::nanoseconds deadline);
+      const Start& what, std::chrono::nanoseconds deadline);
 
   // As Sentinel::set_deadline().
   void set_deadline(std::chrono::nanoseconds deadline) { sentinel_.set_deadline(deadline); }
@@ -64,12 +69,17 @@ class GuardedProcess {
   void take_terminal() const;
 
  private:
-  GuardedProcess(Sentinel& sentinel, pid_t pid, bool foreground, std::string mark)
-      : sentinel_(sentinel), pid_(pid), foreground_(foreground), mark_(std::move(mark)) {}
+  GuardedProcess(const Start& what, pid_t pid, bool foreground)
+      : sentinel_(what.sentinel),
+        group_(what.group),
+        pid_(pid),
+        foreground_(foreground),
+        mark_(what.settings.front()) {}
 
   [[nodiscard]] std::vector<ProcessStat> all() const;
 
   Sentinel& sentinel_;
+  const Cgroup* group_;
   pid_t pid_;
   bool foreground_;
   std::string mark_;

@@ -20,20 +20,23 @@ constexpr std::chrono::milliseconds kLeftPoll{20};
 
 }  // namespace
 
-Guardian::Guardian(const RunOptions& options, Lease& lease, GuardedProcess& process,
-                   const CaughtSignals& signals, const DeadlineFile& deadline_file)
-    : options_(options),
-      lease_(lease),
+Guardian::Guardian(const Watched& watched, GuardedProcess& process,
+                   std::optional<std::chrono::milliseconds> limit)
+    : watched_(watched),
+      options_(watched.options),
+      lease_(watched.lease),
       process_(process),
-      signals_(signals),
-      deadline_file_(deadline_file),
-      ladder_(ladder_of(options)),
+      limit_(limit),
+      started_at_(boot_time()),
+      ladder_(ladder_of(options_)),
       timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)) {}
 
 void Guardian::watch() {
   while (!finished()) {
     step_ladder();
     tell_time();
+    warn();
+    limit_time();
     wait();
     pass_signals();
     process_.reap();
@@ -47,7 +50,8 @@ void Guardian::watch() {
                      " is lost: this process was stopped for too long; the command was killed "
                      "meanwhile");
   }
-  if (!stopping_ && !process_.unguarded()) {  // else all that was left had to end as well
+  if (!stopping_ && !too_long_ &&
+      !process_.unguarded()) {  // else all that was left had to end as well
     ended_at_ -= boot_time() - process_.ended_at();
   }
 }
@@ -57,7 +61,8 @@ bool Guardian::lost() const {
 }
 
 bool Guardian::finished() const {
-  return process_.ended() && !((stopping_ || process_.unguarded()) && process_.anything_left());
+  const bool all_must_go = stopping_ || too_long_ || process_.unguarded();
+  return process_.ended() && !(all_must_go && process_.anything_left());
 }
 
 // Time since the lease began. Once the command is being stopped a renewal that comes late changes
@@ -70,13 +75,41 @@ std::chrono::nanoseconds Guardian::elapsed() const {
 void Guardian::tell_time() {
   const nanoseconds began = boot_time() - elapsed();
   process_.set_deadline(began + ladder_.kill_at);
-  deadline_file_.set(stopping_ ? nanoseconds(0) : began + ladder_.signal_at);
+  watched_.deadline_file.set(stopping_ ? nanoseconds(0) : began + ladder_.signal_at);
+}
+
+std::chrono::nanoseconds Guardian::age() const { return boot_time() - started_at_; }
+
+// Once for each time that renewals begin to fail.
+void Guardian::warn() {
+  const bool degraded = !stopping_ && elapsed() >= ladder_.degraded_at;
+  if (degraded && !warned_ && !options_.hooks.on_degraded.empty()) {
+    degraded_.emplace("--on-degraded", options_.hooks.on_degraded, watched_.settings,
+                      options_.hooks.limit);
+  }
+  warned_ = degraded;
+  if (degraded_ && degraded_->ended()) {
+    degraded_.reset();
+  }
+}
+
+// It holds the lock until all of it is gone.
+void Guardian::limit_time() {
+  const bool in_time = !limit_ || age() < *limit_;
+  if (in_time || stopping_ || (process_.ended() && !too_long_)) {
+    return;
+  }
+  const bool kill = age() >= *limit_ + (ladder_.kill_at - ladder_.signal_at);
+  if (kill || !too_long_) {
+    process_.signal_all(kill ? SIGKILL : options_.signal);
+  }
+  too_long_ = true;
 }
 
 void Guardian::step_ladder() {
   const nanoseconds so_far = elapsed();
-  const bool begins =
-      !stopping_ && !process_.ended() && (!lease_.holds() || so_far >= ladder_.signal_at);
+  const bool begins = !stopping_ && (!process_.ended() || too_long_) &&
+                      (!lease_.holds() || so_far >= ladder_.signal_at);
   if (begins) {
     stopping_at_ = boot_time();
     stopping_from_ = so_far;
@@ -99,10 +132,13 @@ void Guardian::step_ladder() {
 // before.
 void Guardian::wait() {
   const nanoseconds next = (stopping_ ? ladder_.kill_at : ladder_.signal_at) - elapsed();
-  // What depends on the latest renewal is told with each.
+  // What depends on the latest renewal is told with each, and whether one came.
   const nanoseconds renewal = nanoseconds(options_.lease.timeout) / 5;
   nanoseconds pause = std::clamp(next, nanoseconds(1), renewal);
-  if (stopping_ || process_.unguarded()) {
+  if (limit_ && !stopping_) {
+    pause = std::clamp(*limit_ - age(), nanoseconds(1), pause);
+  }
+  if (stopping_ || too_long_ || process_.unguarded()) {
     pause = next.count() > 0 ? std::min<nanoseconds>(pause, kLeftPoll) : kLeftPoll;
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(pause);
@@ -110,14 +146,15 @@ void Guardian::wait() {
       .it_interval = {},
       .it_value = {.tv_sec = seconds.count(), .tv_nsec = (pause - seconds).count()}};
   ::timerfd_settime(timer_.get(), 0, &spec, nullptr);
-  std::array<pollfd, 4> watched{pollfd{signals_.fd(), POLLIN, 0}, pollfd{timer_.get(), POLLIN, 0},
+  std::array<pollfd, 4> watched{pollfd{watched_.signals.fd(), POLLIN, 0},
+                                pollfd{timer_.get(), POLLIN, 0},
                                 pollfd{stopping_ ? -1 : lease_.loss_fd(), POLLIN, 0},
                                 pollfd{process_.ended() ? -1 : process_.news_fd(), POLLIN, 0}};
   ::poll(watched.data(), watched.size(), -1);
 }
 
 void Guardian::pass_signals() {
-  while (const auto signal = signals_.next()) {
+  while (const auto signal = watched_.signals.next()) {
     if (!process_.ended()) {
       process_.signal_all(*signal);
     }
@@ -126,7 +163,7 @@ void Guardian::pass_signals() {
 
 // Job control: the guardian stops with its command, so that the shell sees one stopped job.
 void Guardian::stop_with_it() {
-  if (stopping_) {
+  if (stopping_ || too_long_) {
     process_.signal_all(SIGCONT);
     return;
   }

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <map>
@@ -37,7 +38,7 @@ bool has_ended(const ProcessStat& process) { return process.state == 'Z' || proc
 
 }  // namespace
 
-std::vector<ProcessStat> processes_below(pid_t root) {
+std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group) {
   const auto all = all_by_parent();
   std::vector<ProcessStat> below;
   std::vector<pid_t> parents{root};
@@ -52,6 +53,13 @@ std::vector<ProcessStat> processes_below(pid_t root) {
       if (!has_ended(child)) {
         below.push_back(child);
       }
+    }
+  }
+  for (const pid_t member : group != nullptr ? group->processes() : std::vector<pid_t>{}) {
+    const auto stat = read_process_stat(member);
+    if (stat && !has_ended(*stat) &&
+        std::ranges::find(below, member, &ProcessStat::pid) == below.end()) {
+      below.push_back(*stat);
     }
   }
   return below;

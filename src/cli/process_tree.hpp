@@ -8,12 +8,13 @@
 
 #include <vector>
 
+#include "cli/cgroup.hpp"
 #include "client/process_stat.hpp"
 
 namespace dexlock {
 
-// Those that have not ended.
-[[nodiscard]] std::vector<ProcessStat> processes_below(pid_t root);
+// Those that have not ended, and what else is in `group`, if there is one.
+[[nodiscard]] std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group);
 
 // To each of them, and to nobody who has got its number since.
 void signal_each(const std::vector<ProcessStat>& processes, int signal);

@@ -1,31 +1,27 @@
 #include "cli/run_command.hpp"
 
-#include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <thread>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "cli/caught_signals.hpp"
+#include "cli/cgroup.hpp"
 #include "cli/command_line.hpp"
 #include "cli/deadline_file.hpp"
-#include "cli/duration_text.hpp"
+#include "cli/die_of.hpp"
+#include "cli/environment.hpp"
+#include "cli/front.hpp"
 #include "cli/guarded_process.hpp"
 #include "cli/guardian.hpp"
-#include "cli/parse.hpp"
+#include "cli/hook.hpp"
 #include "cli/run_options.hpp"
 #include "cli/sentinel.hpp"
-#include "cli/sharing_options.hpp"
-#include "cli/signal_names.hpp"
+#include "cli/waiting.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/lease.hpp"
 
@@ -36,96 +32,9 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr milliseconds kReleaseLimit{5'000};
-constexpr int kSignalExit = 128;
 
-constexpr std::array kEndingTheWait{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-
-std::optional<int> read_options(std::span<const std::string> words, RunOptions& options) {
-  CLI::App app(
-      "Runs COMMAND while holding the lock NAME. If the lock is lost, COMMAND is stopped before "
-      "anybody else may start.",
-      "dex-lock run");
-  std::string timeout = "30";
-  std::string stop_timeout = "0";
-  std::string wait;
-  std::string signal = "TERM";
-  app.add_option("--timeout", timeout, "seconds without a majority after which the lock is lost")
-      ->capture_default_str();
-  app.add_option("--stop-timeout", stop_timeout,
-                 "seconds that others wait longer, to stop COMMAND in")
-      ->capture_default_str();
-  auto* wait_option =
-      app.add_option("--wait", wait, "seconds to wait for the lock; default: for ever");
-  auto* try_flag = app.add_flag("--try", options.lease.try_once, "do not wait for a live holder");
-  try_flag->excludes(wait_option);
-  auto* also_option = app.add_option("--also", options.also,
-                                     "another lock to hold, all or none; as often as you like")
-                          ->allow_extra_args(false);
-  app.add_option("--any", options.any,
-                 "hold one only, of NAME and these, whichever is free first; needs -- before "
-                 "COMMAND")
-      ->excludes(also_option);
-  app.add_flag("--fifo", options.lease.fifo,
-               "hand the lock on strictly in the order of coming, for one more round trip");
-  app.add_option("--signal", signal, "first signal of the stop, before KILL")
-      ->capture_default_str();
-  SharingOptions sharing;
-  sharing.add_to(app);
-  app.add_option("-E,--conflict-exit-code", options.not_acquired,
-                 "exit status if the lock is not to be had, not in time, or --try and busy")
-      ->check(CLI::Range(0, 255))
-      ->capture_default_str();
-  app.add_flag("--explain", options.explain, "first say what will happen when if it is lost");
-  app.add_flag("-v,--verbose", options.verbose, "say what happens");
-  app.add_option("NAME", options.lease.name, "lock to hold")->required();
-  // Behind `--` all is the command's. Without it, all behind NAME is.
-  const auto dashes = std::ranges::find(words, "--");
-  if (dashes == words.end()) {
-    app.add_option("COMMAND", options.command, "command and arguments, after --")->required();
-    app.positionals_at_end();
-  }
-  if (const auto status = parse_words(app, {words.begin(), dashes})) {
-    return status;
-  }
-  if (dashes != words.end()) {
-    options.command.assign(dashes + 1, words.end());
-  } else if (!options.any.empty()) {
-    complain("run: with --any, -- must stand before COMMAND; see dex-lock run --help");
-    return static_cast<int>(ExitStatus::usage);
-  }
-  if (options.command.empty()) {
-    complain("run: COMMAND is required; see dex-lock run --help");
-    return static_cast<int>(ExitStatus::usage);
-  }
-  const auto shares = sharing.read();
-  if (!shares) {
-    return static_cast<int>(ExitStatus::usage);
-  }
-  options.lease.sharing = *shares;
-  milliseconds wait_limit{};
-  const auto number = signal_number(signal);
-  if (!number) {
-    complain("--signal: no signal \"" + signal + "\"");
-  }
-  const bool fine =
-      number && read_duration(timeout, kLeaseLimits, "--timeout", options.lease.timeout) &&
-      read_duration(stop_timeout, kStopLimits, "--stop-timeout", options.lease.stop_timeout) &&
-      (wait.empty() || read_duration(wait, kStopLimits, "--wait", wait_limit));
-  if (!fine) {
-    return static_cast<int>(ExitStatus::usage);
-  }
-  if (!wait.empty()) {
-    options.lease.wait = wait_limit;
-    // No time to wait: one try, which takes the time that it takes.
-    if (wait_limit.count() == 0) {
-      options.lease.wait.reset();
-      options.lease.try_once = true;
-    }
-  }
-  options.signal = *number;
-  options.lease.command = options.command.front();
-  return std::nullopt;
-}
+// The sentinel's programs.
+enum Program : std::size_t { kCommand, kOnAcquire };
 
 int run_status_of(const RunOptions& options, const Error& error) {
   switch (error.code) {
@@ -140,171 +49,263 @@ int run_status_of(const RunOptions& options, const Error& error) {
   }
 }
 
-void explain(const RunOptions& options) {
-  const StopLadder ladder = ladder_of(options);
-  const auto line = [](nanoseconds at, const std::string& what) {
-    complain("  after " + duration_text(std::chrono::duration_cast<milliseconds>(at)) + ": " +
-             what);
-  };
-  complain(
-      "from when the last renewal was sent that a majority has confirmed; one goes out every " +
-      duration_text(options.lease.timeout / 5));
-  line(ladder.signal_at, signal_name(options.signal) + " to the command and all it has started");
-  line(ladder.kill_at, "KILL to what is left of it");
-  line(options.lease.timeout, "the lock is lost");
-  line(ladder.gone_by, "others may have it");
-}
+// What is done with the lock, from the grant to the release.
+class Holding {
+ public:
+  Holding(const RunOptions& options, Lease& lease, const CaughtSignals& signals, Sentinel& sentinel,
+          const Cgroup* group, Front* front, DeadlineFile deadline_file)
+      : options_(options),
+        lease_(lease),
+        sentinel_(sentinel),
+        group_(group),
+        front_(front),
+        signals_(signals),
+        deadline_file_(std::move(deadline_file)),
+        watched_{options, lease, signals, deadline_file_, settings()},
+        granted_at_(boot_time() - lease.elapsed()) {}
 
-// Ends this process by `signal`, as the command ended: the caller's shell sees the same.
-int die_of(int signal) {
-  const rlimit no_core{};
-  ::setrlimit(RLIMIT_CORE, &no_core);
-  ::signal(signal, SIG_DFL);
-  sigset_t only;
-  sigemptyset(&only);
-  sigaddset(&only, signal);
-  ::raise(signal);
-  ::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
-  return kSignalExit + signal;
-}
-
-struct Acquired {
-  Result<std::unique_ptr<Lease>> lease;
-  std::optional<int> signal;  // ended the wait
-};
-
-std::vector<std::string> pool(const RunOptions& options) {
-  std::vector<std::string> names = options.any;
-  names.push_back(options.lease.name);
-  return names;
-}
-
-// Waits for the lock, and for signals meanwhile.
-Acquired acquire(const RunOptions& options, const CaughtSignals& signals) {
-  Acquired acquired{.lease = fail(Errc::io, "cannot wait for the lock"), .signal = std::nullopt};
-  const int done = ::eventfd(0, EFD_CLOEXEC);
-  std::stop_source stop;
-  std::thread waiting([&] {
-    acquired.lease = options.any.empty()
-                         ? Lease::acquire_all(options.lease, options.also, stop.get_token())
-                         : Lease::acquire_any(options.lease, pool(options), stop.get_token());
-    constexpr std::uint64_t kOne = 1;
-    static_cast<void>(::write(done, &kOne, sizeof kOne));
-  });
-  std::array<pollfd, 2> watched{pollfd{signals.fd(), POLLIN, 0}, pollfd{done, POLLIN, 0}};
-  while (watched[1].revents == 0) {
-    ::poll(watched.data(), watched.size(), -1);
-    while (const auto signal = signals.next()) {
-      if (std::ranges::find(kEndingTheWait, *signal) != kEndingTheWait.end()) {
-        acquired.signal = signal;
-        stop.request_stop();
+  // The status to end with, as waitpid tells it.
+  int go() {
+    if (!options_.hooks.on_acquire.empty()) {
+      if (const auto status = prepare()) {
+        return exit_with(*status);
       }
     }
+    const Done command = work(kCommand, options_.max_run);
+    if (command.failure) {
+      return exit_with(give_up(*command.failure));
+    }
+    sentinel_.let_go();
+    if (command.too_long && !command.lost) {
+      complain("the command ran for longer than --max-run and was stopped");
+    }
+    const int status =
+        command.failed_by_time ? exit_with(*command.failed_by_time) : command.wait_status;
+    if (!command.lost) {
+      stay(status);
+      release();
+    }
+    tell_loss();
+    return status;
   }
-  waiting.join();
-  ::close(done);
-  return acquired;
+
+ private:
+  struct Done {
+    std::optional<int> failure;  // it was not run: the status to end with
+    std::optional<ExitStatus> failed_by_time;
+    int wait_status = 0;
+    bool lost = false;
+    bool too_long = false;
+  };
+
+  static int exit_with(int status) { return W_EXITCODE(status, 0); }
+  static int exit_with(ExitStatus status) { return exit_with(static_cast<int>(status)); }
+
+  [[nodiscard]] std::vector<std::string> settings() const {
+    std::string tokens;
+    for (const auto& [name, token] : lease_.tokens()) {
+      tokens += (tokens.empty() ? "" : " ") + name + '=' + std::to_string(token);
+    }
+    return {"DEXLOCK_TOKENS=" + tokens, "DEXLOCK_TOKEN=" + std::to_string(lease_.token()),
+            "DEXLOCK_NAME=" + options_.lease.name,
+            "DEXLOCK_DEADLINE_FILE=" + deadline_file_.path()};
+  }
+
+  // Runs one of the programs to its end, under the lock.
+  Done work(Program program, std::optional<milliseconds> limit) {
+    Done done;
+    // Whoever was paused after the grant may wake up when others have the lock.
+    const StopLadder ladder = ladder_of(options_);
+    const nanoseconds began = boot_time() - lease_.elapsed();
+    if (!lease_.holds() || lease_.elapsed() >= ladder.signal_at) {
+      done.failure = too_late();
+      return done;
+    }
+    deadline_file_.set(began + ladder.signal_at);
+    auto process = GuardedProcess::start(
+        {.sentinel = sentinel_, .program = program, .settings = watched_.settings, .group = group_},
+        began + ladder.kill_at);
+    if (!process) {
+      const int error = process.error().error;
+      done.failure = error == ETIME ? too_late() : not_run(program, error);
+      return done;
+    }
+    Guardian guardian(watched_, *process, limit);
+    guardian.watch();
+    process->take_terminal();
+    done.wait_status = process->wait_status();
+    done.lost = guardian.lost();
+    done.too_long = guardian.ran_too_long();
+    if (done.lost) {
+      done.failed_by_time = guardian.late() ? ExitStatus::lost_late : ExitStatus::lost;
+    } else if (done.too_long) {
+      done.failed_by_time = ExitStatus::ran_too_long;
+    }
+    lost_ = lost_ || done.lost;
+    return done;
+  }
+
+  // A status: the command is not to be started.
+  std::optional<int> prepare() {
+    const Done done = work(kOnAcquire, options_.hooks.limit);
+    if (done.failure) {
+      return give_up(*done.failure);
+    }
+    if (done.lost) {
+      tell_loss();
+      return static_cast<int>(*done.failed_by_time);
+    }
+    if (done.too_long || done.wait_status != 0) {
+      complain(std::string("--on-acquire ") +
+               (done.too_long ? "took too long" : "failed: " + wait_status_text(done.wait_status)) +
+               "; the command was not started");
+      return give_up(static_cast<int>(ExitStatus::failed));
+    }
+    return std::nullopt;
+  }
+
+  int too_late() {
+    complain("lock " + options_.lease.name + " is lost before the command was started");
+    lost_ = true;
+    return static_cast<int>(ExitStatus::lost);
+  }
+
+  int not_run(Program program, int error) {
+    complain("cannot run " + (program == kCommand ? options_.command.front() : "/bin/sh") + ": " +
+             std::strerror(error));
+    return static_cast<int>(error == ENOENT ? ExitStatus::not_found : ExitStatus::not_executable);
+  }
+
+  int give_up(int status) {
+    release();
+    tell_loss();
+    return status;
+  }
+
+  static std::string wait_status_text(int status) {
+    return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
+                               : "status " + std::to_string(WEXITSTATUS(status));
+  }
+
+  // The window of --min-hold, which the caller does not wait for.
+  void stay(int wait_status) {
+    if (front_ == nullptr) {
+      return;
+    }
+    front_->let_go(wait_status);
+    wait_until(granted_at_ + *options_.min_hold, lease_, signals_);
+  }
+
+  void release() {
+    if (const auto released = lease_.release(kReleaseLimit); !released && !lost_) {
+      complain(released.error().text);
+    }
+  }
+
+  void tell_loss() {
+    if (lost_ && !options_.hooks.on_lost.empty()) {
+      Hook hook("--on-lost", options_.hooks.on_lost, watched_.settings, options_.hooks.limit);
+      int signal = 0;
+      static_cast<void>(run_hook(hook, signals_, signal));
+    }
+  }
+
+  const RunOptions& options_;
+  Lease& lease_;
+  Sentinel& sentinel_;
+  const Cgroup* group_;
+  Front* front_;
+  const CaughtSignals& signals_;
+  const DeadlineFile deadline_file_;
+  const Guardian::Watched watched_;
+  nanoseconds granted_at_;  // on the clock that runs through suspend
+  bool lost_ = false;
+};
+
+// Nothing: it may ask for the lock.
+std::optional<int> ask_before(const RunOptions& options, const CaughtSignals& signals) {
+  if (options.hooks.before.empty()) {
+    return std::nullopt;
+  }
+  Hook hook("--before", options.hooks.before, {"DEXLOCK_NAME=" + options.lease.name},
+            options.hooks.limit);
+  int signal = 0;
+  const auto status = run_hook(hook, signals, signal);
+  if (!status) {
+    return W_EXITCODE(0, signal);
+  }
+  if (*status == 0) {
+    return std::nullopt;
+  }
+  complain("lock " + options.lease.name + " is not asked for: --before said " +
+           std::to_string(*status));
+  return W_EXITCODE(options.not_acquired, 0);
 }
 
-int not_run_status(const std::string& command, int error) {
-  complain("cannot run " + command + ": " + std::strerror(error));
-  return static_cast<int>(error == ENOENT ? ExitStatus::not_found : ExitStatus::not_executable);
-}
-
-int hold_and_run(const RunOptions& options, Lease& lease, const CaughtSignals& signals,
-                 Sentinel& sentinel) {
-  std::string tokens;
-  for (const auto& [name, token] : lease.tokens()) {
-    tokens += (tokens.empty() ? "" : " ") + name + '=' + std::to_string(token);
-    if (options.verbose) {
+// As waitpid tells it.
+int run(RunOptions& options, Front* front) {
+  const auto group = options.cgroup ? Cgroup::make() : std::nullopt;
+  const Cgroup* in_group = group ? &*group : nullptr;
+  auto sentinel =
+      Sentinel::begin({options.command, shell_words(options.hooks.on_acquire)}, in_group);
+  if (!sentinel) {
+    complain(sentinel.error().text);
+    return W_EXITCODE(static_cast<int>(ExitStatus::failed), 0);
+  }
+  const CaughtSignals signals;
+  if (const auto status = ask_before(options, signals)) {
+    return *status;
+  }
+  const Acquired acquired = wait_for_lock(options, signals);
+  if (acquired.signal) {
+    if (acquired.lease) {
+      static_cast<void>((*acquired.lease)->release(kReleaseLimit));
+    }
+    return W_EXITCODE(0, *acquired.signal);
+  }
+  if (!acquired.lease) {
+    complain(acquired.lease.error().text);
+    return W_EXITCODE(run_status_of(options, acquired.lease.error()), 0);
+  }
+  Lease& lease = **acquired.lease;
+  if (!options.any.empty()) {
+    options.lease.name = lease.tokens().begin()->first;
+  }
+  if (options.verbose) {
+    for (const auto& [name, token] : lease.tokens()) {
       complain("lock " + name + " held with token " + std::to_string(token));
     }
   }
-  const auto too_late = [&] {
-    complain("lock " + options.lease.name + " is lost before the command was started");
-    static_cast<void>(lease.release(kReleaseLimit));
-    return static_cast<int>(ExitStatus::lost);
-  };
-  // Whoever was paused after the grant may wake up when others have the lock.
-  const StopLadder ladder = ladder_of(options);
-  if (!lease.holds() || lease.elapsed() >= ladder.signal_at) {
-    return too_late();
-  }
-  const auto deadline_file = DeadlineFile::create();
+  auto deadline_file = DeadlineFile::create();
   if (!deadline_file) {
     complain(deadline_file.error().text);
     static_cast<void>(lease.release(kReleaseLimit));
-    return static_cast<int>(ExitStatus::failed);
+    return W_EXITCODE(static_cast<int>(ExitStatus::failed), 0);
   }
-  const nanoseconds began = boot_time() - lease.elapsed();
-  deadline_file->set(began + ladder.signal_at);
-  auto process = GuardedProcess::start(
-      sentinel,
-      {"DEXLOCK_TOKENS=" + tokens, "DEXLOCK_TOKEN=" + std::to_string(lease.token()),
-       "DEXLOCK_NAME=" + options.lease.name, "DEXLOCK_DEADLINE_FILE=" + deadline_file->path()},
-      began + ladder.kill_at);
-  if (!process) {
-    if (process.error().error == ETIME) {
-      return too_late();
-    }
-    static_cast<void>(lease.release(kReleaseLimit));
-    return not_run_status(options.command.front(), process.error().error);
-  }
-  Guardian guardian(options, lease, *process, signals, *deadline_file);
-  guardian.watch();
-  process->take_terminal();
-  sentinel.let_go();
-  if (const auto released = lease.release(kReleaseLimit); !released) {
-    complain(released.error().text);
-  }
-  if (guardian.lost()) {
-    return static_cast<int>(guardian.late() ? ExitStatus::lost_late : ExitStatus::lost);
-  }
-  const int status = process->wait_status();
-  return WIFSIGNALED(status) ? die_of(WTERMSIG(status)) : WEXITSTATUS(status);
+  return Holding(options, lease, signals, *sentinel, in_group, front, std::move(*deadline_file))
+      .go();
 }
 
 }  // namespace
 
 int run_command(std::span<const std::string> words) {
   RunOptions options;
-  if (const auto status = read_options(words, options)) {
+  if (const auto status = read_run_options(words, options)) {
     return *status;
-  }
-  if (options.verbose) {
-    options.lease.on_wait = [last = std::string()](const std::string& why) mutable {
-      if (why != last) {
-        complain("waiting: " + why);
-        last = why;
-      }
-    };
   }
   if (options.explain) {
     explain(options);
   }
-  auto sentinel = Sentinel::begin(options.command);
-  if (!sentinel) {
-    complain(sentinel.error().text);
+  if (!options.min_hold) {
+    return end_like(run(options, nullptr));
+  }
+  std::optional<int> status;
+  auto front = Front::begin(status);
+  if (!front) {
+    complain(front.error().text);
     return static_cast<int>(ExitStatus::failed);
   }
-  const CaughtSignals signals;
-  const Acquired acquired = acquire(options, signals);
-  if (!acquired.lease) {
-    if (acquired.signal) {
-      return die_of(*acquired.signal);
-    }
-    complain(acquired.lease.error().text);
-    return run_status_of(options, acquired.lease.error());
-  }
-  if (acquired.signal) {
-    static_cast<void>((*acquired.lease)->release(kReleaseLimit));
-    return die_of(*acquired.signal);
-  }
-  Lease& lease = **acquired.lease;
-  if (!options.any.empty()) {
-    options.lease.name = lease.tokens().begin()->first;
-  }
-  return hold_and_run(options, lease, signals, *sentinel);
+  return status ? *status : end_like(run(options, &*front));
 }
 
 }  // namespace dexlock

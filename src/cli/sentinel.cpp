@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,9 +17,9 @@
 #include <cstdint>
 #include <cstring>
 #include <ctime>
-#include <string_view>
 #include <utility>
 
+#include "cli/environment.hpp"
 #include "cli/process_tree.hpp"
 #include "cli/terminal.hpp"
 
@@ -28,41 +29,20 @@ namespace {
 constexpr int kExecFailed = 127;
 constexpr int kKillPollMs = 5;  // while what was killed has not vanished yet
 
-// What `run` says: to start, with the settings behind it; to let go; when to end all.
-constexpr char kStartInBackground = 'b';
+constexpr std::chrono::milliseconds kGoneLimit{5'000};  // it has nothing to do then but to end
+
+// What `run` says: to start; to let go; when to end all.
+constexpr char kStartInBackground = 'b';  // and which program, a letter, and the settings
 constexpr char kStartInForeground = 'f';
+constexpr char kFirstProgram = 'A';
 constexpr char kLetGo = 'l';
 constexpr char kDeadline = 'd';  // and nanoseconds, as they lie in memory
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (std::string& text : texts) {
-    out.push_back(text.data());
-  }
-  out.push_back(nullptr);
-  return out;
-}
-
-// This process's environment with `settings` on top.
-std::vector<std::string> environment_with(const std::vector<std::string>& settings) {
-  std::vector<std::string> all = settings;
-  for (char** at = environ; *at != nullptr; ++at) {
-    const std::string_view entry(*at);
-    const std::string_view name = entry.substr(0, entry.find('=') + 1);
-    const bool replaced = std::ranges::any_of(
-        settings, [&](const std::string& setting) { return setting.starts_with(name); });
-    if (name.empty() || !replaced) {
-      all.emplace_back(entry);
-    }
-  }
-  return all;
-}
 
 // The process itself.
 class Watch {
  public:
-  Watch(int socket, std::vector<std::string> command)
-      : socket_(socket), command_(std::move(command)) {
+  Watch(int socket, std::vector<Sentinel::Program> programs, const Cgroup* group)
+      : socket_(socket), group_(group), programs_(std::move(programs)) {
     ::setpgid(0, 0);  // no signal to the group of `run` is for it
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     ::signal(SIGCHLD, SIG_DFL);  // some start their jobs with it ignored
@@ -114,10 +94,11 @@ class Watch {
       return;
     }
     std::vector<std::string> settings;
-    for (std::size_t at = 1; at < said.size(); at += settings.back().size() + 1) {
+    for (std::size_t at = 2; at < said.size(); at += settings.back().size() + 1) {
       settings.emplace_back(said.c_str() + at);
     }
-    start(environment_with(settings), said.front() == kStartInForeground);
+    start(programs_[static_cast<std::size_t>(said[1] - kFirstProgram)], environment_with(settings),
+          said.front() == kStartInForeground);
   }
 
   void set_deadline(const std::string& said) {
@@ -135,7 +116,7 @@ class Watch {
     return ::read(deadline_, &times, sizeof times) == sizeof times;
   }
 
-  void start(std::vector<std::string> variables, bool foreground) {
+  void start(Sentinel::Program& program, std::vector<std::string> variables, bool foreground) {
     if (boot_time() >= latest_) {  // it, or `run`, was stopped meanwhile
       tell({Sentinel::News::Kind::not_run, 0, ETIME, {}});
       return;
@@ -146,10 +127,13 @@ class Watch {
       return;
     }
     const std::vector<char*> environment = pointers(variables);
-    const std::vector<char*> arguments = pointers(command_);
+    const std::vector<char*> arguments = pointers(program);
     const pid_t me = ::getpid();
     const pid_t pid = ::fork();
     if (pid == 0) {
+      if (group_ != nullptr) {
+        group_->enter();
+      }
       become(arguments.data(), environment.data(), me, foreground, report[1]);
     }
     const int fork_error = errno;
@@ -214,20 +198,27 @@ class Watch {
 
   // What is killed may have started something meanwhile. That the command has ended is told when
   // nothing is left.
-  static void kill_all() {
-    for (auto below = processes_below(::getpid()); !below.empty();
-         below = processes_below(::getpid())) {
-      signal_each(below, SIGKILL);
+  void kill_all() const {
+    for (auto left = below(); !left.empty(); left = below()) {
+      if (group_ != nullptr) {
+        group_->kill();
+      }
+      signal_each(left, SIGKILL);
       ::poll(nullptr, 0, kKillPollMs);
     }
   }
 
+  [[nodiscard]] std::vector<ProcessStat> below() const {
+    return processes_below(::getpid(), group_);
+  }
+
   int socket_;
+  const Cgroup* group_;
   int ended_ = -1;
   int deadline_ = -1;
   std::chrono::nanoseconds latest_{};  // the deadline; none: nothing may be started
   bool overdue_ = false;
-  std::vector<std::string> command_;
+  std::vector<Sentinel::Program> programs_;
   pid_t command_pid_ = 0;
 };
 
@@ -239,7 +230,7 @@ std::chrono::nanoseconds boot_time() {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-Result<Sentinel> Sentinel::begin(std::vector<std::string> command) {
+Result<Sentinel> Sentinel::begin(std::vector<Program> programs, const Cgroup* group) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return fail(Errc::io, std::string("cannot guard a command: ") + std::strerror(errno));
@@ -252,7 +243,7 @@ Result<Sentinel> Sentinel::begin(std::vector<std::string> command) {
   }
   if (pid == 0) {
     ours = UniqueFd();
-    Watch(its.get(), std::move(command)).go_on();
+    Watch(its.get(), std::move(programs), group).go_on();
   }
   return Sentinel(pid, std::move(ours));
 }
@@ -269,8 +260,10 @@ void Sentinel::wait_for_end() const {
   }
 }
 
-void Sentinel::start(const std::vector<std::string>& settings, bool foreground) {
+void Sentinel::start(std::size_t program, const std::vector<std::string>& settings,
+                     bool foreground) {
   std::string text(1, foreground ? kStartInForeground : kStartInBackground);
+  text += static_cast<char>(kFirstProgram + static_cast<char>(program));
   for (const std::string& setting : settings) {
     text += setting;
     text += '\0';
@@ -294,14 +287,18 @@ void Sentinel::set_deadline(std::chrono::nanoseconds deadline) {
   }
 }
 
-std::optional<Sentinel::News> Sentinel::next(bool wait) {
+std::optional<Sentinel::News> Sentinel::next(std::chrono::milliseconds wait) {
   if (const int why = std::exchange(refused_, 0); why != 0) {
     return News{.kind = News::Kind::not_run, .pid = 0, .value = why, .at = {}};
+  }
+  pollfd heard{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+  if (wait.count() > 0) {
+    ::poll(&heard, 1, static_cast<int>(wait.count()));
   }
   News news;
   ssize_t got = 0;
   do {
-    got = ::recv(socket_.get(), &news, sizeof news, wait ? 0 : MSG_DONTWAIT);
+    got = ::recv(socket_.get(), &news, sizeof news, MSG_DONTWAIT);
   } while (got < 0 && errno == EINTR);
   if (got < 0 && errno == EAGAIN) {
     return std::nullopt;
@@ -314,10 +311,21 @@ std::optional<Sentinel::News> Sentinel::next(bool wait) {
                 : News{.kind = News::Kind::ended, .pid = 0, .value = SIGKILL, .at = boot_time()};
 }
 
+bool Sentinel::ends_within(std::chrono::milliseconds limit) const {
+  const UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  pollfd end{.fd = handle.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&end, 1, static_cast<int>(limit.count())) == 1;
+}
+
 void Sentinel::let_go() {
-  static_cast<void>(::send(socket_.get(), &kLetGo, 1, MSG_NOSIGNAL));
+  static_cast<void>(::send(socket_.get(), &kLetGo, 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+  if (!ends_within(kGoneLimit)) {
+    kill();
+  }
   wait_for_end();
   socket_ = UniqueFd();
 }
+
+void Sentinel::kill() { ::kill(pid_, SIGKILL); }
 
 }  // namespace dexlock

@@ -1,8 +1,10 @@
 // A small process between `run` and its command: the parent of the command and of all that loses
 // its parent below it (PR_SET_CHILD_SUBREAPER), so that nothing of the command can be lost sight
-// of. When `run` is gone without a word, killed by whatever signal, it kills all that is below it.
+// of. So it is with hooks that work under the lock, before the command. When `run` is gone without
+// a word, killed by whatever signal, it kills all that is below it.
 //
-// Invariants:  it starts one command, and nothing before it is told to;
+// Invariants:  it starts one program at a time, of those that it knew when it began, and nothing
+//              before it is told to;
 //              what has been left to it is let go only by `run`'s own word.
 // Threads:     begin() must be called before this process has a second thread. The rest: one.
 #pragma once
@@ -14,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/cgroup.hpp"
 #include "dexlock/error.hpp"
 #include "system/unique_fd.hpp"
 
@@ -37,8 +40,11 @@ class Sentinel {
     bool overdue = false;  // ended: the deadline had passed, and all that was left was killed
   };
 
-  // io: it could not be made.
-  [[nodiscard]] static Result<Sentinel> begin(std::vector<std::string> command);
+  using Program = std::vector<std::string>;  // its name, and arguments
+
+  // What it starts it puts into `group`, if there is one, which must outlive it. io: it could not
+  // be made.
+  [[nodiscard]] static Result<Sentinel> begin(std::vector<Program> programs, const Cgroup* group);
   Sentinel(Sentinel&&) = default;
   Sentinel& operator=(Sentinel&&) = delete;
   Sentinel(const Sentinel&) = delete;
@@ -46,15 +52,16 @@ class Sentinel {
   // What is below it is killed, unless let_go() came first.
   ~Sentinel();
 
-  // Starts the command, unless its deadline is over, in a process group of its own, with
+  // Starts that of its programs, unless its deadline is over, in a process group of its own, with
   // `settings`, NAME=VALUE, on top of this process's environment; `foreground`: with the terminal.
-  void start(const std::vector<std::string>& settings, bool foreground);
+  // From then on it is the command.
+  void start(std::size_t program, const std::vector<std::string>& settings, bool foreground);
   // Then all that is left is killed, unless it has been put off. On the clock that runs through
   // suspend.
   void set_deadline(std::chrono::nanoseconds deadline);
-  // The next news, if there are any; waits for them if `wait`. Its own end is told as that of the
+  // The next news, if there are any; waits for them so long. Its own end is told as that of the
   // command by SIGKILL, each time.
-  [[nodiscard]] std::optional<News> next(bool wait);
+  [[nodiscard]] std::optional<News> next(std::chrono::milliseconds wait);
   [[nodiscard]] bool alive() const { return alive_; }  // by the latest news
   // Readable when there are news.
   [[nodiscard]] int fd() const { return socket_.get(); }
@@ -62,12 +69,16 @@ class Sentinel {
   // What runs below it goes on without it.
   void let_go();
 
+  // For one that does not answer: it is stopped, perhaps.
+  void kill();
+
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
   Sentinel(pid_t pid, UniqueFd socket) : pid_(pid), socket_(std::move(socket)) {}
 
   void wait_for_end() const;
+  [[nodiscard]] bool ends_within(std::chrono::milliseconds limit) const;
 
   pid_t pid_;
   UniqueFd socket_;

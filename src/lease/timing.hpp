@@ -87,9 +87,10 @@ inline constexpr std::int64_t kMillion = 1'000'000;
 
 // The stop ladder of `run`, counted from the start of the lease (before the renewal was sent).
 struct StopLadder {
-  Nanoseconds signal_at{};  // the polite signal
-  Nanoseconds kill_at{};    // SIGKILL, at the latest
-  Nanoseconds gone_by{};    // what waiters were promised: T + T2
+  Nanoseconds degraded_at{};  // a renewal is overdue by a whole period
+  Nanoseconds signal_at{};    // the polite signal
+  Nanoseconds kill_at{};      // SIGKILL, at the latest
+  Nanoseconds gone_by{};      // what waiters were promised: T + T2
 };
 
 // With no stop time the whole ladder lies inside the last tenth of the lease; else the polite
@@ -98,7 +99,7 @@ struct StopLadder {
   const Nanoseconds lease = terms.lease;
   const Nanoseconds whole = lease + terms.stop;
   const Nanoseconds margin = terms.stop.count() == 0 ? lease / 25 : std::min(lease, whole / 20);
-  return StopLadder{lease - lease / 10, whole - margin, whole};
+  return StopLadder{2 * renewal_period(terms), lease - lease / 10, whole - margin, whole};
 }
 
 }  // namespace dexlock

@@ -1,0 +1,116 @@
+#include "cli/cgroup.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <utility>
+
+#include "client/process_stat.hpp"
+#include "system/unique_fd.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr std::string_view kPrefix = "dex-lock.";
+
+void write_to(const char* path, std::string_view text) {
+  const UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
+  static_cast<void>(!::write(file.get(), text.data(), text.size()));
+}
+
+// In a line of /proc/self/mountinfo the mount point is the fifth field, and the type of file system
+// stands behind " - ".
+std::optional<std::string> mount_point() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(" - cgroup2 ") == std::string::npos) {
+      continue;
+    }
+    std::size_t at = 0;
+    for (int field = 0; field < 4; ++field) {
+      at = line.find(' ', at) + 1;
+    }
+    return line.substr(at, line.find(' ', at) - at);
+  }
+  return std::nullopt;
+}
+
+// The line of cgroup v2 is "0::PATH".
+std::optional<std::string> own_group() {
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    if (line.starts_with("0::/")) {
+      return line.substr(3);
+    }
+  }
+  return std::nullopt;
+}
+
+// The kernel removes none with a process in it. One that was made just now by another `run` may go:
+// its command then stays where that is.
+void remove_left(const std::string& parent) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(parent, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename();
+    if (!name.starts_with(kPrefix)) {
+      continue;
+    }
+    const pid_t maker = static_cast<pid_t>(std::strtol(name.c_str() + kPrefix.size(), nullptr, 10));
+    if (!read_process_stat(maker)) {
+      ::rmdir(at->path().c_str());
+    }
+  }
+}
+
+}  // namespace
+
+Cgroup::Cgroup(std::string path)
+    : maker_(::getpid()), path_(std::move(path)), processes_file_(path_ + "/cgroup.procs") {}
+
+Cgroup::Cgroup(Cgroup&& other) noexcept
+    : maker_(std::exchange(other.maker_, 0)),
+      path_(std::move(other.path_)),
+      processes_file_(std::move(other.processes_file_)) {}
+
+std::optional<Cgroup> Cgroup::make() {
+  const auto mounted = mount_point();
+  const auto group = own_group();
+  if (!mounted || !group) {
+    return std::nullopt;
+  }
+  const std::string parent = *mounted + (*group == "/" ? "" : *group);
+  remove_left(parent);
+  std::string path = parent + '/' + std::string(kPrefix) + std::to_string(::getpid());
+  if (::mkdir(path.c_str(), 0755) != 0) {
+    return std::nullopt;
+  }
+  return Cgroup(std::move(path));
+}
+
+Cgroup::~Cgroup() {
+  if (maker_ == ::getpid()) {
+    ::rmdir(path_.c_str());
+  }
+}
+
+void Cgroup::enter() const { write_to(processes_file_.c_str(), "0"); }
+
+void Cgroup::kill() const { write_to((path_ + "/cgroup.kill").c_str(), "1"); }
+
+std::vector<pid_t> Cgroup::processes() const {
+  std::vector<pid_t> found;
+  std::ifstream file(processes_file_);
+  for (pid_t pid = 0; file >> pid;) {
+    if (pid > 0) {
+      found.push_back(pid);  // 0: of another pid namespace
+    }
+  }
+  return found;
+}
+
+}  // namespace dexlock

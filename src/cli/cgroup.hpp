@@ -1,0 +1,44 @@
+// A control group (cgroup v2) of its own for a command and all that comes of it: nothing leaves it
+// by losing its parent or changing its session, and the kernel ends all of it at once. It is made
+// where this process may make one, and goes when it is empty.
+//
+// Threads: any, after make().
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dexlock {
+
+class Cgroup {
+ public:
+  // Below the group that this process is in. Removes what killed ones of this kind left there.
+  // Nothing: there is no cgroup v2 here, or this process may not.
+  [[nodiscard]] static std::optional<Cgroup> make();
+  Cgroup(Cgroup&& other) noexcept;
+  Cgroup& operator=(Cgroup&&) = delete;
+  Cgroup(const Cgroup&) = delete;
+  Cgroup& operator=(const Cgroup&) = delete;
+  // What still runs in it goes on.
+  ~Cgroup();
+
+  // Moves the calling process there. Safe between fork and exec; if it fails the process stays
+  // where it is.
+  void enter() const;
+  // SIGKILL to all of it.
+  void kill() const;
+  [[nodiscard]] std::vector<pid_t> processes() const;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  explicit Cgroup(std::string path);
+
+  pid_t maker_;
+  std::string path_;
+  std::string processes_file_;
+};
+
+}  // namespace dexlock

@@ -1,0 +1,71 @@
+#include "cli/waiting.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cli/command_line.hpp"
+#include "cli/waiting_line.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr int kShowAgainMs = 500;
+
+std::vector<std::string> pool(const RunOptions& options) {
+  std::vector<std::string> names = options.any;
+  names.push_back(options.lease.name);
+  return names;
+}
+
+}  // namespace
+
+Acquired wait_for_lock(RunOptions& options, const CaughtSignals& signals) {
+  const bool on_terminal = WaitingLine::possible() && !options.verbose;
+  WaitingLine line("waiting for " + (options.any.empty() ? options.lease.name : "one of a pool"));
+  if (on_terminal) {
+    options.lease.on_wait = [&line](const std::string& why) { line.tell(why); };
+  } else if (options.verbose) {
+    options.lease.on_wait = [last = std::string()](const std::string& why) mutable {
+      if (why != last) {
+        complain("waiting: " + why);
+        last = why;
+      }
+    };
+  }
+  Acquired acquired{.lease = fail(Errc::io, "cannot wait for the lock"), .signal = std::nullopt};
+  const int done = ::eventfd(0, EFD_CLOEXEC);
+  std::stop_source stop;
+  std::thread waiting([&] {
+    acquired.lease = options.any.empty()
+                         ? Lease::acquire_all(options.lease, options.also, stop.get_token())
+                         : Lease::acquire_any(options.lease, pool(options), stop.get_token());
+    constexpr std::uint64_t kOne = 1;
+    static_cast<void>(::write(done, &kOne, sizeof kOne));
+  });
+  std::array<pollfd, 2> watched{pollfd{signals.fd(), POLLIN, 0}, pollfd{done, POLLIN, 0}};
+  while (watched[1].revents == 0) {
+    ::poll(watched.data(), watched.size(), on_terminal ? kShowAgainMs : -1);
+    if (on_terminal && !acquired.signal) {
+      line.show();
+    }
+    while (const auto signal = signals.next()) {
+      if (ends_the_wait(*signal)) {
+        acquired.signal = signal;
+        stop.request_stop();
+      }
+    }
+  }
+  waiting.join();
+  ::close(done);
+  return acquired;
+}
+
+}  // namespace dexlock

@@ -1,0 +1,36 @@
+// One line at the foot of a terminal that says why something waits, and for how long it has;
+// nothing of it stays.
+//
+// Threads: tell() any; the rest: one.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace dexlock {
+
+class WaitingLine {
+ public:
+  // stderr is a terminal that can take a line back.
+  [[nodiscard]] static bool possible();
+
+  explicit WaitingLine(std::string what) : what_(std::move(what)) {}
+  ~WaitingLine();
+  WaitingLine(const WaitingLine&) = delete;
+  WaitingLine& operator=(const WaitingLine&) = delete;
+
+  void tell(const std::string& why);
+  // Writes it anew, cut to the width of the terminal, if there is a reason.
+  void show();
+
+ private:
+  std::string what_;
+  std::mutex mutex_;
+  std::string why_;  // guarded by mutex_
+  bool shown_ = false;
+  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace dexlock
