@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "cli/guard_command.hpp"
 #include "cli/one_shot_commands.hpp"
 #include "cli/remaining_command.hpp"
 #include "cli/run_command.hpp"
@@ -27,6 +28,7 @@ struct Command {
 constexpr std::array kCommands{
     Command{"run", run_command, false, "run a command while holding a lock"},
     Command{"remaining", remaining_command, false, "how long the command of a run may go on"},
+    Command{"guard", guard_command, false, "run a command where no newer token has been"},
     Command{"init-lock", init_lock_command, true, "check configuration and servers"},
     Command{"get-lock", get_lock_command, true, "try once, or renew; 0 = held"},
     Command{"release-lock", release_lock_command, true, "give a lock up"},
