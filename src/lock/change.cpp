@@ -74,8 +74,8 @@ bool too_long(const Record& record) { return !parse_record(record_text(record));
 
 // Grants to as many of `chosen` as there is room for. If that makes one of them the only holder, it
 // is its proposer who may have the next ballot.
-std::optional<ProposerId> hand_over(Record& next, const std::vector<Ticket>& chosen, Epoch epoch,
-                                    std::size_t holders_max) {
+std::optional<ProposerId> grant_to(Record& next, const std::vector<Ticket>& chosen, Epoch epoch,
+                                   std::size_t holders_max) {
   const bool was_free = next.is_free();
   std::optional<ProposerId> only;
   for (const Ticket& heir : chosen) {
@@ -97,6 +97,37 @@ std::optional<ProposerId> hand_over(Record& next, const std::vector<Ticket>& cho
     only = heir.proposer;
   }
   return was_free && next.holders.size() == 1 ? only : std::nullopt;
+}
+
+// An absent record has no text of its own.
+Record as_written(Record base, const OpId& op) {
+  if (base.op.text.empty()) {
+    base.op = op;
+  }
+  return base;
+}
+
+// `next`, from which somebody has left or in whose way nothing is any more, with those who wait.
+Change passed_on(Record next, const ReleaseSpec& spec) {
+  Change change;
+  if (next.gate.state == GateState::open) {
+    change.heir = grant_to(next, heirs(next, spec.waiting), spec.epoch, spec.holders_max);
+  }
+  next.op = spec.op;
+  change.next = std::move(next);
+  return change;
+}
+
+template <class Predicate>
+Change take_away(const Record& base, EndKind how, const ReleaseSpec& spec, Predicate gone) {
+  if (base.version > kRecordVersion) {
+    return decline(Declined::too_new);
+  }
+  Record next = base;
+  if (!remove_holders(next, how, gone)) {
+    return write(as_written(base, spec.op));
+  }
+  return passed_on(std::move(next), spec);
 }
 
 }  // namespace
@@ -131,26 +162,64 @@ Change acquire(const Record& base, const AcquireSpec& spec) {
 }
 
 Change release(const Record& base, const ReleaseSpec& spec) {
+  return take_away(base, EndKind::released, spec, [&](const Holder& holder) {
+    return holder.client == spec.client && (!spec.token || holder.token == *spec.token);
+  });
+}
+
+Change break_holder(const Record& base, FencingToken token, const ReleaseSpec& spec) {
+  if (base.op.text.empty()) {
+    return decline(Declined::not_held);  // nobody has ever had this lock
+  }
+  return take_away(base, EndKind::broken, spec,
+                   [&](const Holder& holder) { return holder.token == token; });
+}
+
+Change hold(const Record& base, const std::string& note, const OpId& op) {
   if (base.version > kRecordVersion) {
     return decline(Declined::too_new);
   }
+  if (base.gate.state == GateState::moved) {
+    return decline(Declined::gate_closed);
+  }
+  const Gate gate{.state = GateState::hold, .note = note};
+  if (base.gate == gate) {
+    return write(base);
+  }
   Record next = base;
-  const bool removed = remove_holders(next, EndKind::released, [&](const Holder& holder) {
-    return holder.client == spec.client && (!spec.token || holder.token == *spec.token);
-  });
-  if (!removed) {
-    if (next.op.text.empty()) {
-      next.op = spec.op;  // an absent record has no text of its own
-    }
-    return write(std::move(next));
+  next.gate = gate;
+  next.op = op;
+  return too_long(next) ? decline(Declined::no_room) : write(std::move(next));
+}
+
+Change lift(const Record& base, const ReleaseSpec& spec) {
+  if (base.version > kRecordVersion) {
+    return decline(Declined::too_new);
   }
-  Change change;
-  if (next.gate.state == GateState::open) {
-    change.heir = hand_over(next, heirs(next, spec.waiting), spec.epoch, spec.holders_max);
+  if (base.gate.state == GateState::moved) {
+    return decline(Declined::gate_closed);
   }
-  next.op = spec.op;
-  change.next = std::move(next);
-  return change;
+  if (base.gate.state == GateState::open) {
+    return write(as_written(base, spec.op));
+  }
+  Record next = base;
+  next.gate = {};
+  return passed_on(std::move(next), spec);
+}
+
+Change hand_over(const Record& base, const std::optional<ClientId>& heir, ReleaseSpec spec) {
+  const auto is_heir = [&](const Ticket& ticket) { return ticket.claim.client == heir; };
+  if (heir) {
+    std::ranges::stable_partition(spec.waiting, is_heir);
+  }
+  Change change = release(base, spec);
+  if (!change.next) {
+    return change;
+  }
+  const bool held = base.find(spec.client) != nullptr;
+  const bool granted =
+      change.next->count > base.count && (!heir || change.next->find(*heir) != nullptr);
+  return held && granted ? change : decline(held ? Declined::held : Declined::not_held);
 }
 
 Change plain_release(const Record& base, FencingToken token) {
@@ -186,7 +255,7 @@ Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
   remove_holders(next, EndKind::released,
                  [&](const Holder& holder) { return holder.client == spec.claim.client; });
   Change change;
-  change.heir = hand_over(next, heirs(next, seniors), spec.epoch, spec.holders_max);
+  change.heir = grant_to(next, heirs(next, seniors), spec.epoch, spec.holders_max);
   const bool handed_over = next.count > base.count;
   const bool all_served = next.count == base.count + seniors.size();
   if (!all_served && !handed_over && own == nullptr) {

@@ -62,6 +62,23 @@ struct ReleaseSpec {
 // Removes the client's entries and hands over to the heirs among `waiting`.
 [[nodiscard]] Change release(const Record& base, const ReleaseSpec& spec);
 
+// An operator takes `token` from whoever holds it, and hands over as release() does. Another token
+// than a listed one changes nothing. `spec`: as for release(), but for its client and token.
+[[nodiscard]] Change break_holder(const Record& base, FencingToken token, const ReleaseSpec& spec);
+
+// Nothing is granted from here on; who holds the lock keeps it. Declines if the lock has moved, or
+// if the record has no room for the note.
+[[nodiscard]] Change hold(const Record& base, const std::string& note, const OpId& op);
+
+// Ends that, and hands over as release() does to those who wait. `spec`: as for break_holder().
+[[nodiscard]] Change lift(const Record& base, const ReleaseSpec& spec);
+
+// As release(), but to `heir` before all others, and not at all if `heir` is not among
+// `spec.waiting` or cannot be granted it then; without one, to who is next. Declines: held, if
+// nobody got it; not_held.
+[[nodiscard]] Change hand_over(const Record& base, const std::optional<ClientId>& heir,
+                               ReleaseSpec spec);
+
 // The release to FREE of `token` as a function of `base` alone, whoever computes it: what a saved
 // sticky promise may carry. Declines when the result would not be FREE.
 [[nodiscard]] Change plain_release(const Record& base, FencingToken token);

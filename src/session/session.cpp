@@ -182,6 +182,16 @@ void Session::take(SessionOutput& output, ProposerOutput produced, Instant now) 
       listed_late_ = true;
     }
   }
+  if (proposes(produced) && errand_ == Errand::hand_over) {
+    goal_ = Goal::release;  // whatever becomes of it
+    belief_.reset();
+    beats_.clear();
+    output.save = true;
+  }
+  if (proposes(produced) && errand_ == Errand::amend) {
+    const auto& accept = std::get<Accept>(produced.sends.front().request);
+    amendment_sent_ = amendment_sent_ || accept.value.op == purpose_op_;
+  }
   std::ranges::move(produced.sends, std::back_inserter(output.sends));
   if (!proposer_.waits_for_fast_quorum()) {
     fast_until_.reset();
@@ -245,6 +255,12 @@ void Session::on_done(SessionOutput& output, const Outcome& outcome, Instant now
         back_off(now);
       }
       return;
+    case Errand::hand_over:
+      on_hand_over_done(output, outcome, now);
+      return;
+    case Errand::amend:
+      on_amend_done(output, outcome, now);
+      return;
     case Errand::none:
       break;
   }
@@ -269,6 +285,12 @@ void Session::next_step(SessionOutput& output, Instant now) {
     look(output, now);
   } else if (goal_ == Goal::acquire) {
     start_acquire(output, now);
+  } else if (goal_ == Goal::view) {
+    look(output, now);
+  } else if (goal_ == Goal::amend) {
+    start_amend(output, now);
+  } else if (goal_ == Goal::hand_over) {
+    start_hand_over(output, now);
   } else if (belief_) {
     start_confirm(output, now);
   }

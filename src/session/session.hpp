@@ -56,6 +56,20 @@ enum class Patience {
   wait,  // goes on until granted or told to give up
 };
 
+// What somebody who has no part in the lock wants done to it.
+struct BreakHolder {  // an operator takes the lock from whoever holds it with this token
+  FencingToken token;
+};
+struct PutOnHold {  // nobody is granted the lock any more
+  std::string note;
+};
+struct LiftHold {};
+struct ReleaseDead {  // the release that a client which is proven dead can send no more
+  ClientId client;
+  FencingToken token;
+};
+using Amendment = std::variant<BreakHolder, PutOnHold, LiftHold, ReleaseDead>;
+
 // What happened; in the order it happened.
 struct Granted {
   FencingToken token;
@@ -85,8 +99,25 @@ struct NoQuorum {     // an attempt found no majority of servers
 struct AlarmRaised {
   Ballot ballot;
 };
-using Event = std::variant<Granted, Busy, Closed, Renewed, Lost, Stored, NotStored, Released,
-                           NoQuorum, AlarmRaised>;
+struct Viewed {};  // a majority has answered
+struct Amended {   // a majority has `record`
+  Record record;
+  bool sent = false;  // with the change, or after this session has sent it; else it was so already
+};
+struct NotAmended {  // nor will it be
+  Declined declined{};
+  Record record;
+};
+struct HandedOver {
+  Record record;  // lists the heirs
+};
+struct NotHandedOver {  // it is held as before; nothing was sent
+  Declined declined{};
+  Record record;
+};
+using Event =
+    std::variant<Granted, Busy, Closed, Renewed, Lost, Stored, NotStored, Released, NoQuorum,
+                 AlarmRaised, Viewed, Amended, NotAmended, HandedOver, NotHandedOver>;
 
 struct SessionOutput {
   bool save = false;  // call saved() and make it last before sending
@@ -117,6 +148,21 @@ class Session {
   // Released.
   [[nodiscard]] SessionOutput release(Instant now);
 
+  // Gives the lock to `heir`, which waits in line, or to who is next: HandedOver, and Released. If
+  // that one does not wait, NotHandedOver, and all is as before. The belief ends before the first
+  // value leaves; if it is not known then what became of that, the lock is released.
+  // Requires: holding, nothing under way.
+  [[nodiscard]] SessionOutput hand_over(std::optional<ClientId> heir, Instant now);
+
+  // Asks all servers what they know, until Viewed; see states(), observers() and others_waiting().
+  // Requires: nothing under way.
+  [[nodiscard]] SessionOutput view(Instant now);
+
+  // Goes on trying until Amended or NotAmended. Requires: nothing held, nothing under way.
+  [[nodiscard]] SessionOutput amend(Amendment amendment, Instant now);
+  // True once a value that does it has left: it may have been done, or be done later.
+  [[nodiscard]] bool may_be_amended() const { return amendment_sent_; }
+
   [[nodiscard]] SessionOutput on_reply(std::size_t server, AttemptId attempt, const Reply& reply,
                                        Instant now);
 
@@ -139,6 +185,7 @@ class Session {
   // What is known about the present holders, for this and other processes of this host.
   [[nodiscard]] const std::map<GrantId, Observer>& observers() const { return observers_; }
   void recall(const GrantId& victim, std::size_t server, const Sighting& sighting);
+  [[nodiscard]] std::vector<Ticket> others_waiting() const;  // senior first
   [[nodiscard]] std::vector<TicketSighting> tickets_seen() const { return queue_.sightings(); }
   void recall(const TicketSighting& sighting) { queue_.recall(sighting); }
 
@@ -148,8 +195,9 @@ class Session {
   void start_above(std::uint32_t round) { proposer_.start_above(round); }
 
  private:
-  enum class Goal { nothing, acquire, release };
-  enum class Errand { none, acquire, evict, confirm, release };  // what the proposer is out for
+  enum class Goal { nothing, acquire, release, hand_over, view, amend };
+  // What the proposer is out for.
+  enum class Errand { none, acquire, evict, confirm, release, hand_over, amend };
   enum class AfterPause { look, propose };
 
   struct Beat {  // a heartbeat under way
@@ -245,7 +293,6 @@ class Session {
   [[nodiscard]] std::size_t rank() const;
   [[nodiscard]] Nanoseconds delay_of_rank() const;
   [[nodiscard]] Nanoseconds turn(Instant now);
-  [[nodiscard]] std::vector<Ticket> others_waiting() const;
   [[nodiscard]] ChangeFunction acquire_change(Instant now) const;
   [[nodiscard]] ChangeFunction release_change(std::vector<Ticket> waiting, bool sticky,
                                               Instant now);
@@ -262,6 +309,14 @@ class Session {
   void start_release(SessionOutput& output, Instant now);
   void on_confirmed(SessionOutput& output, const Chosen& chosen, Instant now);
   void on_released(SessionOutput& output, const Chosen& chosen);
+  // session_amend.cpp: what is done on purpose, by the holder or by others
+  void start_hand_over(SessionOutput& output, Instant now);
+  void on_hand_over_done(SessionOutput& output, const Outcome& outcome, Instant now);
+  void start_amend(SessionOutput& output, Instant now);
+  void on_amend_done(SessionOutput& output, const Outcome& outcome, Instant now);
+  [[nodiscard]] ChangeFunction amend_change(Instant now) const;
+  void try_again(SessionOutput& output, const Outcome& outcome, Instant now);
+
   void lose(SessionOutput& output, std::string why);
   void alarm(SessionOutput& output, const Ballot& ballot);
   bool lapse(SessionOutput& output, Instant now);
@@ -283,7 +338,11 @@ class Session {
   std::optional<Nanoseconds> fast_until_;  // on the boot clock: then a classic ballot follows
   bool insist_ = false;        // what would be disturbed has ended on the server that knows best
   bool maybe_listed_ = false;  // a value that lists this client may be chosen, now or later
-  bool listed_late_ = false;   // also after a release: by a message that comes late, or once more
+  std::optional<Amendment> amendment_;
+  std::optional<ClientId> heir_;  // of a hand-over; none: who is next
+  OpId purpose_op_;               // of the hand-over or amendment
+  bool amendment_sent_ = false;
+  bool listed_late_ = false;  // also after a release: by a message that comes late, or once more
 
   QueueView queue_;
   std::map<ClientId, Heir> heirs_;

@@ -183,6 +183,9 @@ void Session::on_declined(SessionOutput& output, const DeclinedBy& declined, Ins
   output.events.emplace_back(Closed{declined.declined, declined.base, waits});
   if (!waits) {
     goal_ = Goal::nothing;
+    if (may_open) {
+      keep_place(output, now);
+    }
   } else {
     pause(AfterPause::look, setup_.poll_max, now);
   }
@@ -279,6 +282,11 @@ void Session::on_look_reply(SessionOutput& output, std::size_t server, bool answ
   if (!enough) {
     output.events.emplace_back(NoQuorum{});
     pause(AfterPause::look, setup_.poll_max, now);
+    return;
+  }
+  if (goal_ == Goal::view) {
+    goal_ = Goal::nothing;
+    output.events.emplace_back(Viewed{});
     return;
   }
   const State* newest = newest_state();

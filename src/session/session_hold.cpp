@@ -244,6 +244,10 @@ void Session::start_release(SessionOutput& output, Instant now) {
 
 void Session::on_released(SessionOutput& output, const Chosen& chosen) {
   goal_ = Goal::nothing;
+  if (!purpose_op_.text.empty() && chosen.value.op == purpose_op_) {
+    output.events.emplace_back(HandedOver{chosen.value});
+  }
+  purpose_op_ = OpId{};
   // A ticket that its removal did not reach may still inherit the lock, and a request for a vote
   // may come late, or once more.
   maybe_listed_ = listed_late_;
@@ -261,7 +265,10 @@ void Session::lose(SessionOutput& output, std::string why) {
   storing_.reset();
   sticky_.reset();
   plain_sticky_.reset();
-  if (errand_ == Errand::confirm) {
+  if (goal_ == Goal::hand_over) {
+    goal_ = Goal::nothing;
+  }
+  if (errand_ == Errand::confirm || errand_ == Errand::hand_over) {
     errand_ = Errand::none;
     attempt_started_.reset();
     static_cast<void>(proposer_.abandon());

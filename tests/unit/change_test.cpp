@@ -234,6 +234,126 @@ TEST(Release, HandsOverToNoMoreThanTheRecordHasRoomFor) {
 }
 
 // S5: whoever computes it, from the saved base alone, computes the same record.
+Record on_hold(Record record, const std::string& note = "disk swap") {
+  return after(hold(record, note, {"holdop"}));
+}
+
+TEST(BreakHolder, TakesThatTokenOnlyAndRemembersThatItWasBroken) {
+  Record record = after(acquire(Record{}, wants("a", "op1", Mode::shared)));
+  record = after(acquire(record, wants("b", "op2", Mode::shared)));
+  record = after(break_holder(record, FencingToken{1}, gives_up("operator")));
+  ASSERT_EQ(record.holders.size(), 1U);
+  EXPECT_EQ(record.holders[0].client, ClientId{"b"});
+  ASSERT_TRUE(record.last);
+  EXPECT_EQ(record.last->token, FencingToken{1});
+  EXPECT_EQ(record.last->how, EndKind::broken);
+  EXPECT_EQ(record.op, OpId{"releaseop"});
+}
+
+TEST(BreakHolder, OfAnotherTokenChangesNothing) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  EXPECT_EQ(after(break_holder(held, FencingToken{2}, gives_up("operator"))), held);
+  EXPECT_EQ(break_holder(Record{}, FencingToken{1}, gives_up("operator")).declined,
+            Declined::not_held);
+}
+
+TEST(BreakHolder, HandsOverAsAReleaseDoes) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const ReleaseSpec spec = gives_up("operator", {ticket(1, "b"), ticket(2, "c")});
+  const Record record = after(break_holder(held, FencingToken{1}, spec));
+  ASSERT_EQ(record.holders.size(), 1U);
+  EXPECT_EQ(record.holders[0].client, ClientId{"b"});
+  EXPECT_TRUE(after(break_holder(on_hold(held), FencingToken{1}, spec)).is_free());
+}
+
+TEST(BreakHolder, LeavesWhatANewerVersionWrote) {
+  Record newer = after(acquire(Record{}, wants("a", "op1")));
+  newer.version = 2;
+  EXPECT_EQ(break_holder(newer, FencingToken{1}, gives_up("operator")).declined, Declined::too_new);
+  EXPECT_EQ(hold(newer, "", {"op"}).declined, Declined::too_new);
+  EXPECT_EQ(lift(newer, gives_up("operator")).declined, Declined::too_new);
+}
+
+TEST(Hold, GrantsNothingToAnybody) {
+  const Record free = on_hold(Record{});
+  EXPECT_EQ(free.gate.note, "disk swap");
+  EXPECT_EQ(acquire(free, wants("a", "op1")).declined, Declined::gate_closed);
+  EXPECT_EQ(acquire_in_turn(free, wants("a", "op1"), {ticket(1, "b")}).declined,
+            Declined::gate_closed);
+  EXPECT_EQ(acquire_unless_waited_for(free, wants("a", "op1"), {}).declined, Declined::gate_closed);
+  const Record shared = on_hold(after(acquire(Record{}, wants("a", "op1", Mode::shared))));
+  EXPECT_EQ(acquire(shared, wants("b", "op2", Mode::shared)).declined, Declined::gate_closed);
+}
+
+TEST(Hold, KeepsWhoHoldsItAndLetsThemGo) {
+  const Record held = on_hold(after(acquire(Record{}, wants("a", "op1"))));
+  EXPECT_EQ(after(acquire(held, wants("a", "op1"))), held) << "its own effect, found again";
+  EXPECT_EQ(after(confirm(held, {"a"}, FencingToken{1})), held);
+  EXPECT_TRUE(after(release(held, gives_up("a", {ticket(1, "b")}))).is_free());
+  const Record freed = after(plain_release(held, FencingToken{1}));
+  EXPECT_EQ(freed.gate.state, GateState::hold);
+}
+
+TEST(Hold, AnEvictionRemovesTheDeadAndGrantsNothing) {
+  const Record held = on_hold(after(acquire(Record{}, wants("a", "op1"))));
+  const Record record =
+      after(evict(held, {FencingToken{1}, {"op1"}}, wants("b", "op2"), {ticket(1, "c")}));
+  EXPECT_TRUE(record.is_free());
+  EXPECT_EQ(record.last->how, EndKind::expired);
+  EXPECT_EQ(record.count, 1U);
+}
+
+TEST(Hold, TwiceIsOnceAndTheLatestNoteStands) {
+  const Record once = on_hold(Record{});
+  EXPECT_EQ(after(hold(once, "disk swap", {"other"})), once);
+  EXPECT_EQ(on_hold(once, "and memory").gate.note, "and memory");
+  EXPECT_EQ(hold(once, std::string(300, 'x'), {"op"}).declined, Declined::no_room);
+}
+
+TEST(Hold, NeitherHoldsNorLiftsWhatHasMoved) {
+  const Record moved{.op = {"x"}, .gate = {GateState::moved, "to the other group"}};
+  EXPECT_EQ(hold(moved, "", {"op"}).declined, Declined::gate_closed);
+  EXPECT_EQ(lift(moved, gives_up("operator")).declined, Declined::gate_closed);
+}
+
+TEST(Lift, ServesThoseWhoWaitAtOnce) {
+  const Record record =
+      after(lift(on_hold(Record{}), gives_up("operator", {ticket(1, "b"), ticket(2, "c")})));
+  EXPECT_EQ(record.gate, Gate{});
+  ASSERT_EQ(record.holders.size(), 1U);
+  EXPECT_EQ(record.holders[0].client, ClientId{"b"});
+  EXPECT_EQ(record.holders[0].ticket, 41U);
+}
+
+TEST(Lift, OfAnOpenLockChangesNothing) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  EXPECT_EQ(after(lift(held, gives_up("operator", {ticket(1, "b")}))), held);
+  EXPECT_TRUE(after(lift(Record{}, gives_up("operator"))).is_free());
+}
+
+TEST(HandOver, GoesToTheHeirBeforeThoseWhoCameFirst) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  const ReleaseSpec spec = gives_up("a", {ticket(1, "b"), ticket(2, "c")});
+  EXPECT_EQ(after(hand_over(held, ClientId{"c"}, spec)).holders[0].client, ClientId{"c"});
+  EXPECT_EQ(after(hand_over(held, std::nullopt, spec)).holders[0].client, ClientId{"b"});
+}
+
+TEST(HandOver, IsNoReleaseIfNobodyCanHaveIt) {
+  const Record held = after(acquire(Record{}, wants("a", "op1")));
+  EXPECT_EQ(hand_over(held, std::nullopt, gives_up("a")).declined, Declined::held);
+  EXPECT_EQ(hand_over(held, ClientId{"d"}, gives_up("a", {ticket(1, "b")})).declined,
+            Declined::held);
+  EXPECT_EQ(hand_over(held, std::nullopt, gives_up("x", {ticket(1, "b")})).declined,
+            Declined::not_held);
+  EXPECT_EQ(hand_over(on_hold(held), std::nullopt, gives_up("a", {ticket(1, "b")})).declined,
+            Declined::held);
+  Record shared = after(acquire(Record{}, wants("a", "op1", Mode::shared)));
+  shared = after(acquire(shared, wants("r", "op2", Mode::shared)));
+  EXPECT_EQ(hand_over(shared, ClientId{"b"}, gives_up("a", {ticket(1, "b")})).declined,
+            Declined::held)
+      << "a writer beside a reader";
+}
+
 TEST(PlainRelease, IsAFunctionOfBaseAndTokenAlone) {
   const Record held = after(acquire(Record{}, wants("a", "op1")));
   const Record free = after(plain_release(held, FencingToken{1}));

@@ -110,6 +110,13 @@ class FakeCluster {
   void release(std::size_t client) {
     feed(client, clients_[client].session->release(clock(client)));
   }
+  void amend(std::size_t client, const Amendment& amendment) {
+    feed(client, clients_[client].session->amend(amendment, clock(client)));
+  }
+  void hand_over(std::size_t client, std::optional<ClientId> heir = std::nullopt) {
+    feed(client, clients_[client].session->hand_over(std::move(heir), clock(client)));
+  }
+  void view(std::size_t client) { feed(client, clients_[client].session->view(clock(client))); }
   // The server tells without having been asked.
   void tell(std::size_t client, std::size_t server) {
     const Server& from = servers_[server];
