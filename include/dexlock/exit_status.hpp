@@ -32,9 +32,10 @@ struct ExitStatusText {
 
 inline constexpr std::array kExitStatuses{
     ExitStatusText{ExitStatus::ok, "all", "done; get-lock: held; run: the command's own status"},
-    ExitStatusText{ExitStatus::not_held, "get-lock, release-lock, init-lock, remaining",
+    ExitStatusText{ExitStatus::not_held,
+                   "get-lock, release-lock, init-lock, remaining, break, hold, handover",
                    "get-lock: wait, or lost; release-lock: not confirmed; init-lock: no majority; "
-                   "remaining: too little"},
+                   "remaining: too little; break, hold, handover: refused, or not confirmed"},
     ExitStatusText{ExitStatus::usage, "all", "wrong arguments; nothing was sent"},
     ExitStatusText{ExitStatus::damaged, "all but run, guard",
                    "a damaged store, or the system refused"},

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "cli/change_commands.hpp"
 #include "cli/guard_command.hpp"
 #include "cli/one_shot_commands.hpp"
 #include "cli/remaining_command.hpp"
@@ -33,6 +34,9 @@ constexpr std::array kCommands{
     Command{"get-lock", get_lock_command, true, "try once, or renew; 0 = held"},
     Command{"release-lock", release_lock_command, true, "give a lock up"},
     Command{"show-lock", show_lock_command, true, "show what is known of a lock"},
+    Command{"break", break_command, false, "take a lock from a holder at once"},
+    Command{"hold", hold_command, false, "grant a lock to nobody, for maintenance"},
+    Command{"handover", handover_command, false, "give a lock to somebody who waits"},
     Command{"serve", serve_command, false, "be a lock server for many clients"},
     Command{"lock-server-init", server_init_command, true, "check a lock server's store at boot"},
 };

@@ -1,5 +1,7 @@
 #include "client/closed_text.hpp"
 
+#include <utility>
+
 namespace dexlock {
 
 std::string closed_text(const Closed& closed) {
@@ -15,7 +17,19 @@ std::string closed_text(const Closed& closed) {
     case Declined::not_held:
       break;
   }
-  return "the lock is closed: " + closed.record.gate.note;
+  return gate_text(closed.record.gate);
+}
+
+std::string gate_text(const Gate& gate) {
+  switch (gate.state) {
+    case GateState::open:
+      return "open";
+    case GateState::hold:
+      return "on hold" + (gate.note.empty() ? "" : ": " + gate.note);
+    case GateState::moved:
+      return "moved" + (gate.note.empty() ? "" : ": " + gate.note);
+  }
+  std::unreachable();
 }
 
 }  // namespace dexlock

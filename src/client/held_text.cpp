@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "client/closed_text.hpp"
 #include "lock/invariant.hpp"
 
 namespace dexlock {
@@ -59,7 +60,7 @@ std::string sharing_text(const Sharing& sharing) {
 
 std::string held_text(const Record& record, const Claim& claim) {
   if (record.holders.empty()) {
-    return "closed: " + record.gate.note;
+    return record.gate.state == GateState::open ? "free" : gate_text(record.gate);
   }
   const Holder& first = record.holders.front();
   std::string text = fmt::format(
@@ -81,7 +82,7 @@ std::string held_text(const Record& record, const Claim& claim) {
   if (sized_otherwise) {
     text += fmt::format(", and {} were asked for", claim.capacity);
   }
-  return text;
+  return record.gate.state == GateState::open ? text : text + "; " + gate_text(record.gate);
 }
 
 }  // namespace dexlock

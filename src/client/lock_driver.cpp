@@ -41,7 +41,7 @@ SessionSetup setup_for(const Cluster& cluster, const LockDriverOptions& options)
   if (cluster.has_files_store()) {
     setup.holders_max = kFilesHoldersMax;
   } else {
-    setup.queues = true;
+    setup.queues = options.queues;
     setup.step = options.step;
     setup.poll_max = cluster.is_local() ? kLocalPoll : cluster.pushes() ? kPushedPoll : kRemotePoll;
   }

@@ -24,6 +24,7 @@ struct LockDriverOptions {
   Terms terms;
   std::string who;
   bool sticky_promises = true;
+  bool queues = true;            // where the servers can
   Nanoseconds step{};            // as SessionSetup
   std::optional<SeenLock> seen;  // what this host saw before
 };
@@ -48,6 +49,11 @@ class LockDriver {
   void renew() { carry_out(session_.renew(now_())); }
   void store(std::string text) { carry_out(session_.store(std::move(text), now_())); }
   void release() { carry_out(session_.release(now_())); }
+  void hand_over(std::optional<ClientId> heir) {
+    carry_out(session_.hand_over(std::move(heir), now_()));
+  }
+  void view() { carry_out(session_.view(now_())); }
+  void amend(Amendment amendment) { carry_out(session_.amend(std::move(amendment), now_())); }
 
   // To be called when a server has greeted: only now is it known which one it is.
   void recall(std::size_t server);

@@ -8,11 +8,9 @@
 #include "client/closed_text.hpp"
 #include "client/held_text.hpp"
 #include "client/one_shot_call.hpp"
-#include "client/who_text.hpp"
+#include "client/owned_lock.hpp"
 #include "lease/timing.hpp"
-#include "lock/lock_name.hpp"
 #include "store/machine.hpp"
-#include "store/shell_acceptor.hpp"
 
 namespace dexlock {
 namespace {
@@ -26,39 +24,6 @@ constexpr milliseconds kAnswerTime{20};  // from the end of a call's patience to
 
 milliseconds in_ms(Nanoseconds span) { return std::chrono::duration_cast<milliseconds>(span); }
 
-// Everything a call on one lock needs before it may talk to a server.
-struct Prepared {
-  std::string name;
-  ClientContext context;
-  OwnerIdentity owner;
-  OwnerState state;
-  Saved saved;
-};
-
-Result<Prepared> prepare(const OneShotOptions& options, milliseconds turn_limit) {
-  const auto name = LockName::parse(options.name);
-  if (!name) {
-    return std::unexpected(name.error());
-  }
-  auto context = ClientContext::load();
-  if (!context) {
-    return std::unexpected(context.error());
-  }
-  auto owner = find_owner(options.owner);
-  if (!owner) {
-    return std::unexpected(owner.error());
-  }
-  OwnerState state(context->paths.state_dir, key_file_name(name->text()), owner->key);
-  if (const auto turn = state.take_turn(turn_limit); !turn) {
-    return std::unexpected(turn.error());
-  }
-  Saved saved = state.load();
-  return Prepared{name->text(), std::move(*context), std::move(*owner), std::move(state),
-                  std::move(saved)};
-}
-
-std::string who(const OwnerIdentity& owner) { return who_text(who_here(owner.pid, owner.command)); }
-
 std::string busy_text(const Busy& busy, const Claim& claim) {
   std::string text = held_text(busy.record, claim);
   if (busy.takeover) {
@@ -70,7 +35,7 @@ std::string busy_text(const Busy& busy, const Claim& claim) {
 // One get-lock call, from the first connection to its answer.
 class GetCall {
  public:
-  GetCall(Prepared& prepared, const OneShotOptions& options)
+  GetCall(OwnedLock& prepared, const OneShotOptions& options)
       : prepared_(prepared), options_(options), call_(prepared.context, prepared.name) {}
 
   Result<GetOutcome> run(Remarks& remarks) {
@@ -124,8 +89,7 @@ class GetCall {
     const Claim claim = claim_of(prepared_.saved.client, options_.sharing);
     const Terms terms{options_.timeout, options_.stop_timeout,
                       claim_lease(options_.timeout, options_.step), kDriftPpm};
-    LockDriver& driver =
-        call_.drive(claim, terms, options_.step, who(prepared_.owner), prepared_.state);
+    LockDriver& driver = call_.drive(claim, terms, options_.step, prepared_.who(), prepared_.state);
     driver.resume(prepared_.saved);
     if (holding && driver.session().holds(now())) {
       driver.renew();
@@ -231,7 +195,7 @@ class GetCall {
                           : Nanoseconds(0);
   }
 
-  Prepared& prepared_;
+  OwnedLock& prepared_;
   const OneShotOptions& options_;
   OneShotCall call_;
   bool fresh_ = false;
@@ -241,7 +205,7 @@ class GetCall {
 };
 
 // Releases what `prepared` holds or may hold; true once a majority has confirmed it.
-Result<bool> release(Prepared& prepared, milliseconds limit, Remarks& remarks) {
+Result<bool> release(OwnedLock& prepared, milliseconds limit, Remarks& remarks) {
   if (prepared.saved.token.value == 0 && !prepared.saved.maybe_listed) {
     return true;
   }
@@ -262,7 +226,7 @@ Result<bool> release(Prepared& prepared, milliseconds limit, Remarks& remarks) {
                     }
                     LockDriver& driver = call.drive(Claim{.client = prepared.saved.client},
                                                     Terms{.lease = milliseconds(1)}, {},
-                                                    who(prepared.owner), prepared.state);
+                                                    prepared.who(), prepared.state);
                     driver.resume(prepared.saved);
                     driver.release();
                   },
@@ -291,7 +255,7 @@ Result<bool> release(Prepared& prepared, milliseconds limit, Remarks& remarks) {
 }  // namespace
 
 Result<GetOutcome> get_lock(const OneShotOptions& options, Remarks& remarks) {
-  auto prepared = prepare(options, std::max(3 * options.step, kShortestCall));
+  auto prepared = OwnedLock::open(options, std::max(3 * options.step, kShortestCall));
   if (!prepared) {
     return std::unexpected(prepared.error());
   }
@@ -299,7 +263,7 @@ Result<GetOutcome> get_lock(const OneShotOptions& options, Remarks& remarks) {
 }
 
 Result<void> release_lock(const OneShotOptions& options, Remarks& remarks) {
-  auto prepared = prepare(options, kShortestCall);
+  auto prepared = OwnedLock::open(options, kShortestCall);
   if (!prepared) {
     return std::unexpected(prepared.error());
   }
@@ -312,7 +276,7 @@ Result<void> release_lock(const OneShotOptions& options, Remarks& remarks) {
 }
 
 Result<void> init_lock(const OneShotOptions& options, Remarks& remarks) {
-  auto prepared = prepare(options, kShortestCall);
+  auto prepared = OwnedLock::open(options, kShortestCall);
   if (!prepared) {
     return std::unexpected(prepared.error());
   }

@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/client_id.hpp"
 #include "lock/quorum.hpp"
 #include "store/shell_acceptor.hpp"
 
 namespace dexlock {
+namespace {
+
+constexpr std::chrono::milliseconds kShortestLease{100};
+
+}  // namespace
 
 OneShotCall::OneShotCall(const ClientContext& context, std::string name)
     : context_(context), name_(std::move(name)), deadline_(loop_) {
@@ -74,16 +80,31 @@ void OneShotCall::fail_with(Error error) {
 
 LockDriver& OneShotCall::drive(Claim claim, Terms terms, Nanoseconds step, std::string who,
                                const OwnerState& state) {
+  return drive({.name = name_,
+                .claim = std::move(claim),
+                .terms = terms,
+                .who = std::move(who),
+                .step = step,
+                .seen = context_.memory.seen(key_file_name(name_))},
+               [&state](const Saved& saved) { return state.save(saved); });
+}
+
+LockDriver& OneShotCall::drive_apart(bool queues) {
+  return drive({.name = name_,
+                .claim = {.client = draw_client_id()},
+                .terms = {.lease = kShortestLease},
+                .who = {},
+                .queues = queues,
+                .seen = context_.memory.seen(key_file_name(name_))},
+               {});
+}
+
+LockDriver& OneShotCall::drive(LockDriverOptions options,
+                               std::function<Result<void>(const Saved&)> save) {
   driver_ = std::make_unique<LockDriver>(
-      loop_, *cluster_,
-      LockDriverOptions{.name = name_,
-                        .claim = std::move(claim),
-                        .terms = terms,
-                        .who = std::move(who),
-                        .step = step,
-                        .seen = context_.memory.seen(key_file_name(name_))},
+      loop_, *cluster_, std::move(options),
       LockDriver::Handlers{.on_event = [this](const Event& event) { handlers_.on_event(event); },
-                           .save = [&state](const Saved& saved) { return state.save(saved); },
+                           .save = std::move(save),
                            .on_save_failed = [this](const Error& error) { fail_with(error); }});
   return *driver_;
 }

@@ -43,6 +43,10 @@ class OneShotCall {
   LockDriver& drive(Claim claim, Terms terms, Nanoseconds step, std::string who,
                     const OwnerState& state);
 
+  // The same for somebody who has no part in it and keeps no state. `queues`: may see to it that
+  // others are served in line.
+  LockDriver& drive_apart(bool queues = true);
+
   [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
   [[nodiscard]] Cluster& cluster() { return *cluster_; }
   [[nodiscard]] LockDriver* driver() { return driver_.get(); }
@@ -57,6 +61,7 @@ class OneShotCall {
 
  private:
   bool run_loop(std::chrono::milliseconds limit);
+  LockDriver& drive(LockDriverOptions options, std::function<Result<void>(const Saved&)> save);
 
   const ClientContext& context_;
   std::string name_;

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "client/clock.hpp"
+#include "client/closed_text.hpp"
 #include "client/held_text.hpp"
 #include "client/home_directory.hpp"
 #include "client/one_shot_call.hpp"
@@ -40,6 +41,9 @@ std::string state_text(const State& state) {
   for (const Holder& holder : record.holders) {
     text += holder_line(holder, record, state);
   }
+  if (record.gate.state != GateState::open) {
+    text += "    " + gate_text(record.gate) + '\n';
+  }
   if (!state.tickets.empty()) {
     text += "    waiting: " + std::to_string(state.tickets.size()) + '\n';
     for (const Ticket& ticket : state.tickets) {
@@ -54,7 +58,9 @@ std::string state_text(const State& state) {
   if (record.last) {
     text += "    before: token " + std::to_string(record.last->token.value) + ", " +
             (record.last->who.empty() ? record.last->client.text : record.last->who) +
-            (record.last->how == EndKind::released ? ", released\n" : ", taken over\n");
+            (record.last->how == EndKind::released  ? ", released\n"
+             : record.last->how == EndKind::expired ? ", taken over\n"
+                                                    : ", broken\n");
   }
   return text;
 }

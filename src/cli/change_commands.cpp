@@ -1,0 +1,247 @@
+#include "cli/change_commands.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <optional>
+#include <vector>
+
+#include "cli/command_line.hpp"
+#include "cli/parse.hpp"
+#include "cli/status_of.hpp"
+#include "dexlock/exit_status.hpp"
+#include "dexlock/maintenance.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr int kRefused = static_cast<int>(ExitStatus::not_held);
+
+std::string sharing_shown(const Sharing& sharing) {
+  switch (sharing.mode) {
+    case Sharing::Mode::exclusive:
+      return "";
+    case Sharing::Mode::shared:
+      return ", shared";
+    case Sharing::Mode::permits:
+      return fmt::format(", {} of {} permits", sharing.permits, sharing.of);
+  }
+  return "";
+}
+
+std::string holder_shown(const LockHolder& holder) {
+  std::string text =
+      fmt::format("{}, token {}{}", holder.who, holder.token, sharing_shown(holder.sharing));
+  if (holder.unchanged) {
+    text += ", no sign of life seen from here for " +
+            duration_text(std::max(*holder.unchanged, std::chrono::milliseconds(0)));
+  }
+  return text;
+}
+
+std::string holders_shown(const std::vector<LockHolder>& holders) {
+  std::string text;
+  for (const LockHolder& holder : holders) {
+    text += (text.empty() ? "held by " : "; and by ") + holder_shown(holder);
+  }
+  return text.empty() ? "nobody holds it" : text;
+}
+
+void tell(const Remarks& remarks, bool verbose) {
+  if (verbose) {
+    std::ranges::for_each(remarks.notes, [](const std::string& note) { complain(note); });
+  }
+}
+
+int failed(const Error& error) {
+  complain(error.text);
+  return status_of(error);
+}
+
+int refused(const std::string& why) {
+  complain(why);
+  return kRefused;
+}
+
+std::optional<std::uint64_t> token_of(const std::string& text) {
+  std::uint64_t token = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), token);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  const bool fits = token > 0 && token < (std::uint64_t{1} << 63U) && text.front() != '0';
+  return whole && fits ? std::optional(token) : std::nullopt;
+}
+
+// Without the token nothing is broken: whoever gives it has seen whom it belongs to.
+int show_whom_to_break(const std::string& name, bool verbose) {
+  Remarks remarks;
+  const auto holders = lock_holders(name, remarks);
+  tell(remarks, verbose);
+  if (!holders) {
+    return failed(holders.error());
+  }
+  if (holders->empty()) {
+    return refused("nobody holds " + name);
+  }
+  for (const LockHolder& holder : *holders) {
+    complain(fmt::format("{} is held by {}", name, holder_shown(holder)));
+    complain(fmt::format("to take it away: dex-lock break {} --token {}", name, holder.token));
+  }
+  return static_cast<int>(ExitStatus::usage);
+}
+
+}  // namespace
+
+int break_command(std::span<const std::string> words) {
+  CLI::App app(
+      "Takes a lock from the holder with this token, without waiting for its lease. Its work may "
+      "go on: it learns of it when it next renews. Without --token shows who holds it.",
+      "dex-lock break");
+  std::string name;
+  std::string token_text;
+  bool verbose = false;
+  app.add_option("NAME", name, "the lock")->required();
+  const auto* token_option =
+      app.add_option("--token", token_text, "of the holder, as it was shown to you");
+  app.add_flag("-v,--verbose", verbose, "say what happens");
+  if (const auto status = parse_words(app, words)) {
+    return *status;
+  }
+  if (token_option->count() == 0) {
+    return show_whom_to_break(name, verbose);
+  }
+  const auto token = token_of(token_text);
+  if (!token) {
+    complain("--token: a fencing token is a whole number from 1 to 9223372036854775807");
+    return static_cast<int>(ExitStatus::usage);
+  }
+  Remarks remarks;
+  const auto outcome = break_lock(name, *token, remarks);
+  tell(remarks, verbose);
+  if (!outcome) {
+    return failed(outcome.error());
+  }
+  if (!outcome->done) {
+    return refused("not broken: " + outcome->reason);
+  }
+  complain(fmt::format("broken: token {} holds {} no more; now {}", *token, name,
+                       holders_shown(outcome->holders)));
+  complain(
+      "the work of the one that held it may go on until that next renews; what it writes with its "
+      "token is stale");
+  return static_cast<int>(ExitStatus::ok);
+}
+
+namespace {
+
+int lift_command(const std::string& name, bool verbose) {
+  Remarks remarks;
+  const auto outcome = lift_hold(name, remarks);
+  tell(remarks, verbose);
+  if (!outcome) {
+    return failed(outcome.error());
+  }
+  if (!outcome->done) {
+    return refused("not lifted: " + outcome->reason);
+  }
+  if (verbose) {
+    complain(name + " is open; " + holders_shown(outcome->holders));
+  }
+  return static_cast<int>(ExitStatus::ok);
+}
+
+int put_on_hold(HoldOptions options, bool verbose) {
+  options.on_wait = [verbose, last = std::string()](const std::string& why) mutable {
+    if (verbose && why != std::exchange(last, why)) {
+      complain("waiting: " + why);
+    }
+  };
+  Remarks remarks;
+  const auto outcome = hold_lock(options, remarks);
+  tell(remarks, verbose);
+  if (!outcome) {
+    return failed(outcome.error());
+  }
+  if (!outcome->done) {
+    return refused(outcome->reason);
+  }
+  if (verbose || !outcome->holders.empty()) {
+    complain(options.name + " is on hold; " + holders_shown(outcome->holders));
+  }
+  return static_cast<int>(ExitStatus::ok);
+}
+
+}  // namespace
+
+int hold_command(std::span<const std::string> words) {
+  CLI::App app(
+      "Holds a lock for maintenance: nobody gets it until the hold is lifted. Who has it keeps it.",
+      "dex-lock hold");
+  HoldOptions options;
+  std::string wait;
+  bool lift = false;
+  bool verbose = false;
+  app.add_option("NAME", options.name, "the lock")->required();
+  auto* note = app.add_option("--note", options.note, "why, for those who wait");
+  auto* wait_option = app.add_option("--wait", wait, "so long until nobody holds it");
+  app.add_flag("--lift", lift, "end the hold")->excludes(note)->excludes(wait_option);
+  app.add_flag("-v,--verbose", verbose, "say what happens");
+  if (const auto status = parse_words(app, words)) {
+    return *status;
+  }
+  if (lift) {
+    return lift_command(options.name, verbose);
+  }
+  if (wait_option->count() > 0) {
+    std::chrono::milliseconds limit{0};
+    if (!read_duration(wait, kStopLimits, "--wait", limit)) {
+      return static_cast<int>(ExitStatus::usage);
+    }
+    options.wait = limit;
+  }
+  return put_on_hold(std::move(options), verbose);
+}
+
+int handover_command(std::span<const std::string> words) {
+  CLI::App app(
+      "Hands a lock that this caller holds to somebody who waits for it. If nobody does, it is "
+      "kept.",
+      "dex-lock handover");
+  OneShotOptions options;
+  std::string to;
+  std::string owner;
+  bool verbose = false;
+  app.add_option("NAME", options.name, "the lock")->required();
+  const auto* to_option =
+      app.add_option("--to", to, "who waits, as it is shown, or a part of that; default: the next");
+  const auto* owner_option =
+      app.add_option("--owner", owner, "who holds it, instead of the calling program");
+  app.add_flag("-v,--verbose", verbose, "say what happens");
+  if (const auto status = parse_words(app, words)) {
+    return *status;
+  }
+  const char* from_environment = std::getenv("DEXLOCK_OWNER");
+  if (owner_option->count() > 0) {
+    options.owner = owner;
+  } else if (from_environment != nullptr) {
+    options.owner = from_environment;
+  }
+  Remarks remarks;
+  const auto outcome =
+      hand_over_lock(options, to_option->count() > 0 ? std::optional(to) : std::nullopt, remarks);
+  tell(remarks, verbose);
+  if (!outcome) {
+    return failed(outcome.error());
+  }
+  if (!outcome->done) {
+    return refused("not handed over: " + outcome->reason);
+  }
+  if (verbose) {
+    complain("handed over; now " + holders_shown(outcome->holders));
+  }
+  return static_cast<int>(ExitStatus::ok);
+}
+
+}  // namespace dexlock

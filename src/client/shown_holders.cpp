@@ -1,0 +1,62 @@
+#include "client/shown_holders.hpp"
+
+#include <algorithm>
+
+#include "client/held_text.hpp"
+#include "lease/timing.hpp"
+
+namespace dexlock {
+namespace {
+
+// The latest change that any server has shown counts.
+std::optional<std::chrono::milliseconds> unchanged_for(const Observer& observer, Instant now) {
+  std::optional<Nanoseconds> shortest;
+  for (const auto& sighting : observer.sightings()) {
+    if (sighting) {
+      const Nanoseconds since = elapsed_for_observer(sighting->since, now);
+      shortest = shortest ? std::min(*shortest, since) : since;
+    }
+  }
+  if (!shortest) {
+    return std::nullopt;
+  }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*shortest);
+}
+
+}  // namespace
+
+std::vector<LockHolder> shown_holders(const Record& record) {
+  std::vector<LockHolder> shown;
+  for (const Holder& holder : record.holders) {
+    shown.push_back({.token = holder.token.value,
+                     .who = holder.who.empty() ? holder.client.text : holder.who,
+                     .sharing = sharing_of(record, holder.token),
+                     .unchanged = std::nullopt});
+  }
+  return shown;
+}
+
+std::vector<LockHolder> shown_holders(const Session& session, Instant now) {
+  const Record record = newest_record(session);
+  std::vector<LockHolder> shown = shown_holders(record);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    const Holder& holder = record.holders[i];
+    const auto observer = session.observers().find(GrantId{holder.token, holder.op});
+    if (observer != session.observers().end()) {
+      shown[i].unchanged = unchanged_for(observer->second, now);
+    }
+  }
+  return shown;
+}
+
+Record newest_record(const Session& session) {
+  const State* newest = nullptr;
+  for (const auto& state : session.states()) {
+    if (state && (newest == nullptr || state->accepted > newest->accepted)) {
+      newest = &*state;
+    }
+  }
+  return newest == nullptr ? Record{} : record_of(*newest);
+}
+
+}  // namespace dexlock
