@@ -34,7 +34,7 @@ std::string from_environment(const char* name) {
   return value != nullptr ? value : "";
 }
 
-int status_of(const Error& error) {
+int guard_status_of(const Error& error) {
   switch (error.code) {
     case Errc::lease_lost:
       return static_cast<int>(ExitStatus::lost);
@@ -142,7 +142,7 @@ int guard_command(std::span<const std::string> words) {
   }
   if (!allowed) {
     complain("guard: " + options.resource + ": " + allowed.error().text);
-    return status_of(allowed.error());
+    return guard_status_of(allowed.error());
   }
   record->pass_on();
   return become(options.command);
