@@ -25,12 +25,20 @@
 
 namespace dexlock {
 
+// Who had the lock before and did not give it up by itself: its work may still go on.
+struct Predecessor {
+  std::uint64_t token = 0;
+  std::string who{};    // for people, as far as it told: user@host pid PID COMMAND
+  bool broken = false;  // by an operator; else its lease ran out
+};
+
 struct LeaseOptions {
   std::string name{};
   std::chrono::milliseconds timeout{30'000};          // without a majority for so long it is lost
   std::chrono::milliseconds stop_timeout{0};          // then others wait that much longer
   Sharing sharing{};                                  // alone, unless it says otherwise
   bool fifo = false;                                  // its release asks first who waits
+  bool fences = false;                                // deals with previous() before it works
   std::string command{};                              // for people who ask who holds it
   std::optional<std::chrono::milliseconds> wait{};    // how long to wait for it; nothing: for ever
   bool try_once = false;                              // do not wait for a live holder at all
@@ -106,6 +114,14 @@ class DEXLOCK_API Lease {
   // lock is shared), lease_lost (not held: nothing was sent), outcome_unknown (not confirmed within
   // `limit`, or lost meanwhile: it may be stored, now or while the lock is held), io.
   virtual Result<void> set_value(std::string text, std::chrono::milliseconds limit) = 0;
+
+  // With `fences`, of one lock that is held alone: the latest holder that did not give the lock up
+  // by itself, if nobody has dealt with it. Whoever comes next finds it here as well, until
+  // fenced(); not so if one comes without `fences`.
+  [[nodiscard]] virtual std::optional<Predecessor> previous() const = 0;
+
+  // Records with the lock that previous() surely works no more. Errors: as set_value().
+  virtual Result<void> fenced(std::chrono::milliseconds limit) = 0;
 
   // Ends the holding at once and tells the servers. no_quorum: not confirmed within `limit`.
   virtual Result<void> release(std::chrono::milliseconds limit) = 0;

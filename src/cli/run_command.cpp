@@ -34,7 +34,7 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kReleaseLimit{5'000};
 
 // The sentinel's programs.
-enum Program : std::size_t { kCommand, kOnAcquire };
+enum Program : std::size_t { kCommand, kOnAcquire, kFencePrevious };
 
 int run_status_of(const RunOptions& options, const Error& error) {
   switch (error.code) {
@@ -66,8 +66,13 @@ class Holding {
 
   // The status to end with, as waitpid tells it.
   int go() {
+    if (const auto previous = lease_.previous()) {
+      if (const auto status = fence(*previous)) {
+        return exit_with(*status);
+      }
+    }
     if (!options_.hooks.on_acquire.empty()) {
-      if (const auto status = prepare()) {
+      if (const auto status = prepare(kOnAcquire, "--on-acquire", {})) {
         return exit_with(*status);
       }
     }
@@ -112,7 +117,8 @@ class Holding {
   }
 
   // Runs one of the programs to its end, under the lock.
-  Done work(Program program, std::optional<milliseconds> limit) {
+  Done work(Program program, std::optional<milliseconds> limit,
+            const std::vector<std::string>& more_settings = {}) {
     Done done;
     // Whoever was paused after the grant may wake up when others have the lock.
     const StopLadder ladder = ladder_of(options_);
@@ -122,8 +128,10 @@ class Holding {
       return done;
     }
     deadline_file_.set(began + ladder.signal_at);
+    std::vector<std::string> settings = watched_.settings;
+    settings.insert(settings.end(), more_settings.begin(), more_settings.end());
     auto process = GuardedProcess::start(
-        {.sentinel = sentinel_, .program = program, .settings = watched_.settings, .group = group_},
+        {.sentinel = sentinel_, .program = program, .settings = settings, .group = group_},
         began + ladder.kill_at);
     if (!process) {
       const int error = process.error().error;
@@ -145,9 +153,31 @@ class Holding {
     return done;
   }
 
+  // It stays the previous one for whoever comes next, unless this succeeds.
+  std::optional<int> fence(const Predecessor& previous) {
+    const std::size_t at = previous.who.find('@');
+    const std::string host = at == std::string::npos
+                                 ? ""
+                                 : previous.who.substr(at + 1, previous.who.find(' ', at) - at - 1);
+    const auto status =
+        prepare(kFencePrevious, "--fence-previous",
+                {"DEXLOCK_PREVIOUS_TOKEN=" + std::to_string(previous.token),
+                 "DEXLOCK_PREVIOUS_OWNER=" + previous.who, "DEXLOCK_PREVIOUS_HOST=" + host});
+    if (status) {
+      return status;
+    }
+    if (const auto recorded = lease_.fenced(options_.lease.timeout); !recorded) {
+      complain("it cannot be recorded that the previous holder is fenced: " +
+               recorded.error().text + "; the command was not started");
+      return give_up(static_cast<int>(ExitStatus::failed));
+    }
+    return std::nullopt;
+  }
+
   // A status: the command is not to be started.
-  std::optional<int> prepare() {
-    const Done done = work(kOnAcquire, options_.hooks.limit);
+  std::optional<int> prepare(Program program, const std::string& option,
+                             const std::vector<std::string>& more_settings) {
+    const Done done = work(program, options_.hooks.limit, more_settings);
     if (done.failure) {
       return give_up(*done.failure);
     }
@@ -156,7 +186,7 @@ class Holding {
       return static_cast<int>(*done.failed_by_time);
     }
     if (done.too_long || done.wait_status != 0) {
-      complain(std::string("--on-acquire ") +
+      complain(option + ' ' +
                (done.too_long ? "took too long" : "failed: " + wait_status_text(done.wait_status)) +
                "; the command was not started");
       return give_up(static_cast<int>(ExitStatus::failed));
@@ -246,8 +276,9 @@ std::optional<int> ask_before(const RunOptions& options, const CaughtSignals& si
 int run(RunOptions& options, Front* front) {
   const auto group = options.cgroup ? Cgroup::make() : std::nullopt;
   const Cgroup* in_group = group ? &*group : nullptr;
-  auto sentinel =
-      Sentinel::begin({options.command, shell_words(options.hooks.on_acquire)}, in_group);
+  auto sentinel = Sentinel::begin({options.command, shell_words(options.hooks.on_acquire),
+                                   shell_words(options.hooks.fence_previous)},
+                                  in_group);
   if (!sentinel) {
     complain(sentinel.error().text);
     return W_EXITCODE(static_cast<int>(ExitStatus::failed), 0);

@@ -76,6 +76,9 @@ std::optional<int> read_run_options(std::span<const std::string> words, RunOptio
                  "shell command that says by its status whether to ask for the lock at all");
   app.add_option("--on-acquire", hooks.on_acquire,
                  "shell command to run under the lock first; if it fails, COMMAND is not started");
+  app.add_option("--fence-previous", hooks.fence_previous,
+                 "shell command to run under the lock before all else if the holder before did not "
+                 "give it up; COMMAND is only started once it has succeeded");
   app.add_option("--on-degraded", hooks.on_degraded,
                  "shell command to run when renewals are not confirmed in time any more");
   app.add_option("--on-lost", hooks.on_lost,
@@ -136,6 +139,7 @@ std::optional<int> read_run_options(std::span<const std::string> words, RunOptio
   }
   options.signal = *number;
   options.lease.command = options.command.front();
+  options.lease.fences = !hooks.fence_previous.empty();
   return std::nullopt;
 }
 

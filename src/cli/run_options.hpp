@@ -18,8 +18,9 @@ namespace dexlock {
 
 // Commands for /bin/sh around the one that runs; empty: none.
 struct RunHooks {
-  std::string before;      // may it ask for the lock?
-  std::string on_acquire;  // with the lock, before the command
+  std::string before;          // may it ask for the lock?
+  std::string on_acquire;      // with the lock, before the command
+  std::string fence_previous;  // before that, if the holder before did not give the lock up
   std::string on_degraded;
   std::string on_lost;
   std::chrono::milliseconds limit{60'000};  // that each of them may take

@@ -38,6 +38,9 @@ Result<void> check_options(const LeaseOptions& options) {
       (sharing.permits == 0 || sharing.permits > sharing.of || sharing.of > kSmallNumberMax)) {
     return fail(Errc::bad_argument, "permits: at least 1, and at most as many as there are");
   }
+  if (options.fences && options.sharing.mode != Sharing::Mode::exclusive) {
+    return fail(Errc::bad_argument, "only who holds a lock alone can fence its previous holder");
+  }
   return {};
 }
 
@@ -120,18 +123,33 @@ class HeldLock final : public Lease {
     if (auto fits = check_value(text); !fits) {
       return fits;
     }
-    if (auto outside = check_thread(); !outside) {
-      return outside;
-    }
-    const std::scoped_lock turn(storing_);
-    if (const std::string why = loss(); !why.empty()) {
-      return fail(Errc::lease_lost, "not held: " + why);
-    }
-    return outcome_of([&](Done done) {
-      post([text = std::move(text), limit, done = std::move(done)](LeaseKeeper& keeper) mutable {
-        keeper.store(std::move(text), limit, std::move(done));
-      });
+    return record([text = std::move(text), limit](LeaseKeeper& keeper, Done done) {
+      keeper.store(text, limit, std::move(done));
     });
+  }
+
+  std::optional<Predecessor> previous() const override {
+    const auto departed = facts_->previous();
+    if (!fences_ || !departed) {
+      return std::nullopt;
+    }
+    return Predecessor{.token = departed->token.value,
+                       .who = departed->who.empty() ? departed->client.text : departed->who,
+                       .broken = departed->how == EndKind::broken};
+  }
+
+  Result<void> fenced(milliseconds limit) override {
+    const auto departed = previous();
+    if (!departed) {
+      return {};
+    }
+    auto recorded = record([token = departed->token, limit](LeaseKeeper& keeper, Done done) {
+      keeper.mark_fenced(FencingToken{token}, limit, std::move(done));
+    });
+    if (recorded) {
+      facts_->note_previous(std::nullopt);
+    }
+    return recorded;
   }
 
   Result<void> release(milliseconds limit) override {
@@ -142,9 +160,26 @@ class HeldLock final : public Lease {
   }
 
  private:
+  // `ask` runs on the background thread.
+  Result<void> record(std::function<void(LeaseKeeper&, Done)> ask) {
+    if (auto outside = check_thread(); !outside) {
+      return outside;
+    }
+    const std::scoped_lock turn(storing_);
+    if (const std::string why = loss(); !why.empty()) {
+      return fail(Errc::lease_lost, "not held: " + why);
+    }
+    return outcome_of([&](Done done) {
+      post([ask = std::move(ask), done = std::move(done)](LeaseKeeper& keeper) mutable {
+        ask(keeper, std::move(done));
+      });
+    });
+  }
+
   HeldLock(ClientContext context, std::string name, LeaseOptions options)
       : name_(std::move(name)),
         exclusive_(options.sharing.mode == Sharing::Mode::exclusive),
+        fences_(options.fences),
         facts_(std::make_shared<LeaseFacts>(options.on_lost)),
         connections_(Connections::of(context)),
         keeper_(std::make_shared<LeaseKeeper>(*connections_, std::move(context), name_,
@@ -166,6 +201,7 @@ class HeldLock final : public Lease {
 
   std::string name_;
   bool exclusive_;
+  bool fences_;
   std::shared_ptr<LeaseFacts> facts_;
   std::shared_ptr<Connections> connections_;
   std::shared_ptr<LeaseKeeper> keeper_;

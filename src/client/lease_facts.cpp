@@ -19,6 +19,16 @@ void LeaseFacts::note_belief(const Belief& belief) {
   lease_ = belief.lease();
 }
 
+void LeaseFacts::note_previous(std::optional<Departed> previous) {
+  const std::scoped_lock lock(mutex_);
+  previous_ = std::move(previous);
+}
+
+std::optional<Departed> LeaseFacts::previous() const {
+  const std::scoped_lock lock(mutex_);
+  return previous_;
+}
+
 bool LeaseFacts::end(std::string why) {
   const std::scoped_lock lock(mutex_);
   if (!loss_text_.empty()) {

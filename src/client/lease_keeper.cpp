@@ -86,6 +86,7 @@ void LeaseKeeper::on_ready() {
                                               claim_lease(options_.timeout), kDriftPpm},
                                     .who = who_text(who_here(::getpid(), options_.command)),
                                     .sticky_promises = !options_.fifo,
+                                    .fences = options_.fences,
                                     .seen = context_.memory.seen(key_file_name(name_))},
                   LockDriver::Handlers{.on_event = [this](const Event& event) { on_event(event); },
                                        .save = {},
@@ -191,6 +192,9 @@ void LeaseKeeper::take_over() {
   const auto& belief = driver_->session().belief();
   INVARIANT(belief);
   taken_ = true;
+  if (const auto& record = driver_->session().record(); record && is_unfenced(record->last)) {
+    facts_->note_previous(record->last);
+  }
   facts_->note_belief(*belief);
   if (acquiring_->settle({})) {
     INVARIANT(facts_->news().arm());
@@ -235,17 +239,29 @@ void LeaseKeeper::on_lost(const std::string& why) {
 }
 
 void LeaseKeeper::store(std::string text, milliseconds limit, Done done) {
+  if (begin_storing(limit, std::move(done))) {
+    driver_->store(std::move(text));
+  }
+}
+
+void LeaseKeeper::mark_fenced(FencingToken departed, milliseconds limit, Done done) {
+  if (begin_storing(limit, std::move(done))) {
+    driver_->mark_fenced(departed);
+  }
+}
+
+bool LeaseKeeper::begin_storing(milliseconds limit, Done done) {
   on_stored(unknown_value());  // of an earlier one that was not waited for to the end
   storing_ = std::make_shared<PendingOutcome>(connections_.loop(), std::move(done));
   if (!driver_ || !driver_->session().belief()) {
     on_stored(fail(Errc::lease_lost, "not held any more"));
-    return;
+    return false;
   }
   storing_->expire_after(limit, [] {
     return Error{Errc::outcome_unknown,
                  "no majority has confirmed the value in time; it may be stored, now or later"};
   });
-  driver_->store(std::move(text));
+  return true;
 }
 
 void LeaseKeeper::on_stored(Result<void> outcome) {

@@ -32,6 +32,7 @@ class LeaseKeeper final : public Connections::User,
   void acquire(Done done);
   void stop_waiting();  // also before acquire()
   void store(std::string text, std::chrono::milliseconds limit, Done done);
+  void mark_fenced(FencingToken departed, std::chrono::milliseconds limit, Done done);
   void release(std::chrono::milliseconds limit, Done done);
   void close();
 
@@ -46,6 +47,7 @@ class LeaseKeeper final : public Connections::User,
   void on_renewed();
   void take_over();
   void on_lost(const std::string& why);
+  bool begin_storing(std::chrono::milliseconds limit, Done done);
   void on_stored(Result<void> outcome);
   void on_released();
   void on_busy(const Busy& busy);

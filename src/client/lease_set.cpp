@@ -91,6 +91,8 @@ Result<void> LeaseSet::set_value(std::string text, milliseconds limit) {
   return first->lease->set_value(std::move(text), limit);
 }
 
+Result<void> LeaseSet::fenced(milliseconds) { return {}; }
+
 Result<void> LeaseSet::release(milliseconds limit) { return release_all(held_, limit); }
 
 Result<std::unique_ptr<Lease>> Lease::acquire_all(LeaseOptions options,
@@ -98,6 +100,9 @@ Result<std::unique_ptr<Lease>> Lease::acquire_all(LeaseOptions options,
                                                   std::stop_token stop) {
   if (also.empty()) {
     return acquire(std::move(options), std::move(stop));
+  }
+  if (options.fences) {
+    return fail(Errc::bad_argument, "a previous holder can be fenced for one lock at a time only");
   }
   std::vector<std::string> names = also;
   names.push_back(options.name);

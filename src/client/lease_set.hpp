@@ -32,6 +32,9 @@ class LeaseSet final : public Lease {
   [[nodiscard]] std::stop_token lost_token() const override { return news_->token(); }
   [[nodiscard]] int loss_fd() const override { return news_->fd(); }
   Result<void> set_value(std::string text, std::chrono::milliseconds limit) override;
+  // Of several locks it is not known which were taken from whom.
+  [[nodiscard]] std::optional<Predecessor> previous() const override { return std::nullopt; }
+  Result<void> fenced(std::chrono::milliseconds limit) override;
   Result<void> release(std::chrono::milliseconds limit) override;
 
  private:

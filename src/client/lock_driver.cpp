@@ -37,6 +37,7 @@ SessionSetup setup_for(const Cluster& cluster, const LockDriverOptions& options)
       .seed = draw(),
       .sticky_promises = options.sticky_promises,
       .fast_ballots = cluster.fast_ballots(),
+      .fences = options.fences,
   };
   if (cluster.has_files_store()) {
     setup.holders_max = kFilesHoldersMax;

@@ -24,7 +24,8 @@ struct LockDriverOptions {
   Terms terms;
   std::string who;
   bool sticky_promises = true;
-  bool queues = true;            // where the servers can
+  bool queues = true;  // where the servers can
+  bool fences = false;
   Nanoseconds step{};            // as SessionSetup
   std::optional<SeenLock> seen;  // what this host saw before
 };
@@ -48,6 +49,7 @@ class LockDriver {
   void acquire(Patience patience);
   void renew() { carry_out(session_.renew(now_())); }
   void store(std::string text) { carry_out(session_.store(std::move(text), now_())); }
+  void mark_fenced(FencingToken departed) { carry_out(session_.mark_fenced(departed, now_())); }
   void release() { carry_out(session_.release(now_())); }
   void hand_over(std::optional<ClientId> heir) {
     carry_out(session_.hand_over(std::move(heir), now_()));

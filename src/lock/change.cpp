@@ -16,11 +16,14 @@ Change write(Record record) {
 
 // Takes the entries that `gone` selects out of the record; true if there was one.
 template <class Predicate>
-bool remove_holders(Record& record, EndKind how, Predicate gone) {
+bool remove_holders(Record& record, EndKind how, bool keep_unfenced, Predicate gone) {
   bool removed = false;
+  const bool keep = keep_unfenced && is_unfenced(record.last);
   for (const Holder& holder : record.holders) {
     if (gone(holder)) {
-      record.last = Departed{holder.token, holder.client, how, false, holder.who};
+      if (!keep) {
+        record.last = Departed{holder.token, holder.client, how, false, holder.who};
+      }
       removed = true;
     }
   }
@@ -124,13 +127,17 @@ Change take_away(const Record& base, EndKind how, const ReleaseSpec& spec, Predi
     return decline(Declined::too_new);
   }
   Record next = base;
-  if (!remove_holders(next, how, gone)) {
+  if (!remove_holders(next, how, spec.keep_unfenced, gone)) {
     return write(as_written(base, spec.op));
   }
   return passed_on(std::move(next), spec);
 }
 
 }  // namespace
+
+bool is_unfenced(const std::optional<Departed>& departed) {
+  return departed && departed->how != EndKind::released && !departed->fenced;
+}
 
 OpId inherited_op(const Ticket& ticket) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -151,7 +158,7 @@ Change acquire(const Record& base, const AcquireSpec& spec) {
     return write(base);
   }
   Record next = base;
-  remove_holders(next, EndKind::released,
+  remove_holders(next, EndKind::released, spec.keep_unfenced,
                  [&](const Holder& holder) { return holder.client == spec.claim.client; });
   if (const auto why = refusal(next, spec)) {
     return decline(*why);
@@ -227,7 +234,7 @@ Change plain_release(const Record& base, FencingToken token) {
     return decline(Declined::too_new);
   }
   Record next = base;
-  const bool removed = remove_holders(next, EndKind::released,
+  const bool removed = remove_holders(next, EndKind::released, false,
                                       [&](const Holder& holder) { return holder.token == token; });
   if (!removed || !next.is_free()) {
     return decline(Declined::not_held);
@@ -252,7 +259,7 @@ Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
   // Another grant of its own it does not rely on, or it would not ask: a vote of a fast ballot,
   // which asks nobody who waits.
   Record next = base;
-  remove_holders(next, EndKind::released,
+  remove_holders(next, EndKind::released, spec.keep_unfenced,
                  [&](const Holder& holder) { return holder.client == spec.claim.client; });
   Change change;
   change.heir = grant_to(next, heirs(next, seniors), spec.epoch, spec.holders_max);
@@ -285,9 +292,9 @@ Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec,
     return decline(Declined::too_new);
   }
   Record next = base;
-  const bool removed = remove_holders(next, EndKind::expired, [&](const Holder& holder) {
-    return holder.token == victim.token && holder.op == victim.op;
-  });
+  const bool removed = remove_holders(
+      next, EndKind::expired, spec.keep_unfenced,
+      [&](const Holder& holder) { return holder.token == victim.token && holder.op == victim.op; });
   std::vector<Ticket> others = waiting;
   std::erase_if(others, [&](const Ticket& ticket) {
     const Holder* evicted = base.find(victim);
@@ -322,6 +329,19 @@ Change store_value(const Record& base, const ClientId& client, FencingToken toke
   change.next->data = text;
   change.next->data_token = token;
   return too_long(*change.next) ? decline(Declined::no_room) : change;
+}
+
+Change mark_fenced(const Record& base, const ClientId& client, FencingToken token,
+                   FencingToken fenced, const OpId& op) {
+  Change change = confirm(base, client, token);
+  if (!change.next || base.version > kRecordVersion) {
+    return change.next ? decline(Declined::too_new) : change;
+  }
+  change.next->op = op;
+  if (change.next->last && change.next->last->token == fenced) {
+    change.next->last->fenced = true;
+  }
+  return change;
 }
 
 }  // namespace dexlock

@@ -39,7 +39,14 @@ struct AcquireSpec {
   Terms terms;
   std::string who;
   std::size_t holders_max = kHoldersMax;  // 16 where a `files` store is among the servers
+  bool keep_unfenced = false;             // see is_unfenced()
 };
+
+// It did not give the lock up by itself, and nobody has made sure that it works no more. Where
+// holders do that before they work themselves, with `keep_unfenced`, it stays the last one until
+// mark_fenced(): whoever comes after a holder that died before that, or gave up, must still find
+// it, and that holder has not worked.
+[[nodiscard]] bool is_unfenced(const std::optional<Departed>& departed);
 
 // Grants to `spec.claim.client`. An entry of this client with another op is one it has given up or
 // never learned of: it is replaced by the new grant, in the same change.
@@ -52,6 +59,7 @@ struct ReleaseSpec {
   OpId op;
   std::vector<Ticket> waiting;  // merged and senior first; empty = release to FREE
   std::size_t holders_max = kHoldersMax;
+  bool keep_unfenced = false;
 };
 
 // The operation that a grant by this very ticket is known by. It names the refresh that the lease
@@ -106,5 +114,9 @@ struct ReleaseSpec {
 // is once as long as nobody else stores meanwhile: it is for who holds the lock alone.
 [[nodiscard]] Change store_value(const Record& base, const ClientId& client, FencingToken token,
                                  const std::string& text, const OpId& op);
+
+// As confirm(), with the departed holder of `fenced` marked as one that surely works no more.
+[[nodiscard]] Change mark_fenced(const Record& base, const ClientId& client, FencingToken token,
+                                 FencingToken fenced, const OpId& op);
 
 }  // namespace dexlock

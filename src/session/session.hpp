@@ -44,6 +44,9 @@ struct SessionSetup {
   // Waits in line with a ticket, and hands over to who is next. Requires servers whose every answer
   // is durable: an inherited lock counts as held once a majority shows it.
   bool queues = false;
+  // Makes sure that a holder which did not give the lock up works no more before it works itself,
+  // and then says so: mark_fenced().
+  bool fences = false;
   // Of one that tries once, how soon it tries again; 0: not, or nobody knows. If that is soon
   // enough, it has a place in line as well.
   Nanoseconds step{};
@@ -144,6 +147,10 @@ class Session {
   // Does nothing unless it holds. Requires: an exclusive claim.
   [[nodiscard]] SessionOutput store(std::string text, Instant now);
 
+  // Records that the departed holder of this token works no more, as store() does a value, until
+  // Stored or NotStored. Requires: an exclusive claim.
+  [[nodiscard]] SessionOutput mark_fenced(FencingToken departed, Instant now);
+
   // Ends the belief and gives up whatever is or may be held; ends a wait. Goes on trying until
   // Released.
   [[nodiscard]] SessionOutput release(Instant now);
@@ -182,6 +189,8 @@ class Session {
   [[nodiscard]] const Ballot& granted_at() const { return granted_at_; }
   [[nodiscard]] Saved saved() const;
 
+  // While it holds: the latest value that it knows to be chosen.
+  [[nodiscard]] const std::optional<Record>& record() const { return record_; }
   // What is known about the present holders, for this and other processes of this host.
   [[nodiscard]] const std::map<GrantId, Observer>& observers() const { return observers_; }
   void recall(const GrantId& victim, std::size_t server, const Sighting& sighting);
@@ -210,9 +219,11 @@ class Session {
     bool settled = false;  // confirmed, or known to be impossible
   };
   struct Storing {
-    std::string text;
+    std::optional<std::string> text;  // a value; none: that this one is fenced
+    FencingToken fenced;
     OpId op;
   };
+  SessionOutput start_storing(Storing storing, Instant now);
   struct MyTicket {
     std::uint32_t number = 0;
     std::uint32_t refresh = 0;

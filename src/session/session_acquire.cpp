@@ -48,7 +48,8 @@ AcquireSpec Session::spec() const {
                      .epoch = setup_.epoch,
                      .terms = setup_.terms,
                      .who = setup_.who,
-                     .holders_max = setup_.holders_max};
+                     .holders_max = setup_.holders_max,
+                     .keep_unfenced = setup_.fences};
 }
 
 // A grant counts from the first value of its operation that left. When much of the lease is over by

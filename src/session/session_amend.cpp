@@ -34,7 +34,8 @@ void Session::start_hand_over(SessionOutput& output, Instant now) {
                          .epoch = setup_.epoch,
                          .op = purpose_op_,
                          .waiting = {},
-                         .holders_max = setup_.holders_max};
+                         .holders_max = setup_.holders_max,
+                         .keep_unfenced = setup_.fences};
   Operation operation{
       .change =
           [spec, heir = heir_, queues = setup_.queues, gone = gone(now)](
@@ -109,7 +110,8 @@ ChangeFunction Session::amend_change(Instant now) const {
                          .epoch = setup_.epoch,
                          .op = purpose_op_,
                          .waiting = {},
-                         .holders_max = setup_.holders_max};
+                         .holders_max = setup_.holders_max,
+                         .keep_unfenced = setup_.fences};
   return [spec, amendment = *amendment_, queues = setup_.queues, gone = gone(now)](
              const Record& base, const std::vector<Ticket>& queue) {
     ReleaseSpec as = spec;

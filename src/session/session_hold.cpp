@@ -142,18 +142,29 @@ void Session::start_confirm(SessionOutput& output, Instant now) {
 ChangeFunction Session::confirm_change() const {
   return [client = setup_.claim.client, token = token_, storing = storing_](const Record& base,
                                                                             const auto&) {
-    return storing ? store_value(base, client, token, storing->text, storing->op)
-                   : confirm(base, client, token);
+    if (!storing) {
+      return confirm(base, client, token);
+    }
+    return storing->text ? store_value(base, client, token, *storing->text, storing->op)
+                         : dexlock::mark_fenced(base, client, token, storing->fenced, storing->op);
   };
 }
 
 SessionOutput Session::store(std::string text, Instant now) {
+  return start_storing({.text = std::move(text), .fenced = {}, .op = draw_op()}, now);
+}
+
+SessionOutput Session::mark_fenced(FencingToken departed, Instant now) {
+  return start_storing({.text = std::nullopt, .fenced = departed, .op = draw_op()}, now);
+}
+
+SessionOutput Session::start_storing(Storing storing, Instant now) {
   INVARIANT(setup_.claim.mode == Mode::exclusive);
   SessionOutput output;
   if (lapse(output, now) || !belief_) {
     return output;
   }
-  storing_ = Storing{std::move(text), draw_op()};
+  storing_ = std::move(storing);
   if (proposer_.idle() && !pause_from_) {
     start_confirm(output, now);
   }
@@ -224,7 +235,8 @@ void Session::start_release(SessionOutput& output, Instant now) {
   Operation operation{
       .intent = Intent::plain, .want_sticky = setup_.sticky_promises && again, .open = true};
   std::optional<Sticky> sticky = std::exchange(sticky_, std::nullopt);
-  if (!sticky && plain_sticky_ && plain_release(plain_sticky_->base, token_).next) {
+  const bool plain = !setup_.fences;
+  if (plain && !sticky && plain_sticky_ && plain_release(plain_sticky_->base, token_).next) {
     sticky = plain_sticky_;
     operation.want_sticky = false;
   }
@@ -232,7 +244,7 @@ void Session::start_release(SessionOutput& output, Instant now) {
   std::vector<Ticket> waiting = others_waiting();
   // Copies of what was saved may use the same promise: whoever does proposes the plain release
   // where that is possible, and they propose nothing where it is not.
-  if (sticky && waiting.empty() && plain_release(sticky->base, token_).next) {
+  if (plain && sticky && waiting.empty() && plain_release(sticky->base, token_).next) {
     operation.change = [token = token_](const Record& base, const auto&) {
       return plain_release(base, token);
     };

@@ -272,7 +272,8 @@ ChangeFunction Session::release_change(std::vector<Ticket> waiting, bool sticky,
                          .epoch = setup_.epoch,
                          .op = draw_op(),
                          .waiting = std::move(waiting),
-                         .holders_max = setup_.holders_max};
+                         .holders_max = setup_.holders_max,
+                         .keep_unfenced = setup_.fences};
   return [spec, sticky, queues = setup_.queues, gone = gone(now)](
              const Record& base, const std::vector<Ticket>& queue) {
     ReleaseSpec now_known = spec;

@@ -520,5 +520,55 @@ TEST(AcquireInTurn, LeavesAnHeirItsTurn) {
   EXPECT_FALSE(record.holders[0].ticket);
 }
 
+// Holders that fence their predecessor before they work: it is the one to be found until then.
+struct Fencing : testing::Test {
+  AcquireSpec fences(const std::string& client, const std::string& op) {
+    AcquireSpec spec = wants(client, op);
+    spec.keep_unfenced = true;
+    return spec;
+  }
+  ReleaseSpec gives_back(const std::string& client) {
+    ReleaseSpec spec = gives_up(client);
+    spec.keep_unfenced = true;
+    return spec;
+  }
+  FencingToken unfenced(const Record& record) {
+    return is_unfenced(record.last) ? record.last->token : FencingToken{};
+  }
+  Record taken_over = after(evict(after(acquire(Record{}, fences("a", "op1"))),
+                                  {FencingToken{1}, {"op1"}}, fences("b", "op2")));
+};
+
+TEST_F(Fencing, TheFirstUnfencedOneIsKeptWhoeverDiesBeforeItIsDealtWith) {
+  EXPECT_EQ(unfenced(taken_over), FencingToken{1});
+  const Record again = after(evict(taken_over, {FencingToken{2}, {"op2"}}, fences("c", "op3")));
+  EXPECT_EQ(unfenced(again), FencingToken{1});
+  EXPECT_EQ(unfenced(after(release(again, gives_back("c")))), FencingToken{1});
+  EXPECT_EQ(unfenced(after(acquire(taken_over, fences("b", "op4")))), FencingToken{1});
+}
+
+TEST_F(Fencing, OnceMarkedTheNextOneThatDiesTakesItsPlace) {
+  const Record marked =
+      after(mark_fenced(taken_over, {"b"}, FencingToken{2}, FencingToken{1}, {"op3"}));
+  EXPECT_EQ(marked.op, OpId{"op3"});
+  EXPECT_EQ(unfenced(marked), FencingToken{});
+  EXPECT_TRUE(marked.last->fenced);
+  EXPECT_EQ(unfenced(after(evict(marked, {FencingToken{2}, {"op2"}}, fences("c", "op4")))),
+            FencingToken{2});
+  EXPECT_EQ(after(release(marked, gives_back("b"))).last->token, FencingToken{2});
+}
+
+TEST_F(Fencing, OnlyTheHolderMarksAndOnlyTheOneItMeans) {
+  EXPECT_EQ(mark_fenced(taken_over, {"a"}, FencingToken{1}, FencingToken{1}, {"op3"}).declined,
+            Declined::not_held);
+  EXPECT_EQ(
+      unfenced(after(mark_fenced(taken_over, {"b"}, FencingToken{2}, FencingToken{7}, {"op3"}))),
+      FencingToken{1});
+}
+
+TEST_F(Fencing, WhoDoesNotFenceOverwrites) {
+  EXPECT_EQ(after(release(taken_over, gives_up("b"))).last->token, FencingToken{2});
+}
+
 }  // namespace
 }  // namespace dexlock

@@ -46,6 +46,8 @@ class ToldLease final : public Lease {
     value = name_ + '=' + text;
     return {};
   }
+  std::optional<Predecessor> previous() const override { return std::nullopt; }
+  Result<void> fenced(std::chrono::milliseconds) override { return {}; }
   Result<void> release(std::chrono::milliseconds limit) override {
     return on_release_(name_, limit);
   }
