@@ -12,7 +12,8 @@ int main() {
       .name = "mail-queue",
       .timeout = seconds(30),
       .stop_timeout = seconds(5),  // what a step may take that has begun
-      .on_wait = [](const std::string& why) { std::cerr << "waiting: " << why << '\n'; },
+      .on_wait =
+          [](const dexlock::Waiting& waiting) { std::cerr << "waiting: " << waiting.why << '\n'; },
       .on_lost = [](const std::string& why) { std::cerr << "lost: " << why << '\n'; },
   });
   if (!lease) {

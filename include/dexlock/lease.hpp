@@ -32,6 +32,16 @@ struct Predecessor {
   bool broken = false;  // by an operator; else its lease ran out
 };
 
+// Why a call waits.
+struct Waiting {
+  std::string why{};          // one line: who holds it, or what is missing
+  std::size_t before = 0;     // how many stand in line before this one
+  std::size_t answering = 0;  // of the lock servers
+  std::size_t servers = 0;
+  // If no holder shows any more life: when one can be taken over, as far as is known.
+  std::optional<std::chrono::milliseconds> takeover{};
+};
+
 struct LeaseOptions {
   std::string name{};
   std::chrono::milliseconds timeout{30'000};          // without a majority for so long it is lost
@@ -42,7 +52,7 @@ struct LeaseOptions {
   std::string command{};                              // for people who ask who holds it
   std::optional<std::chrono::milliseconds> wait{};    // how long to wait for it; nothing: for ever
   bool try_once = false;                              // do not wait for a live holder at all
-  std::function<void(const std::string&)> on_wait{};  // why it waits, one line
+  std::function<void(const Waiting&)> on_wait{};      // each time it has looked
   std::function<void(const std::string&)> on_lost{};  // why; once, and never after release()
 };
 

@@ -25,18 +25,32 @@ std::vector<std::string> pool(const RunOptions& options) {
   return names;
 }
 
+std::string text_of(const Waiting& waiting) {
+  std::string text = waiting.why;
+  if (waiting.before > 0) {
+    text += ", " + std::to_string(waiting.before) + " before this one";
+  }
+  if (waiting.answering < waiting.servers) {
+    text += ", " + std::to_string(waiting.answering) + " of " + std::to_string(waiting.servers) +
+            " lock servers answer";
+  }
+  return text;
+}
+
 }  // namespace
 
 Acquired wait_for_lock(RunOptions& options, const CaughtSignals& signals) {
   const bool on_terminal = WaitingLine::possible() && !options.verbose;
   WaitingLine line("waiting for " + (options.any.empty() ? options.lease.name : "one of a pool"));
   if (on_terminal) {
-    options.lease.on_wait = [&line](const std::string& why) { line.tell(why); };
+    options.lease.on_wait = [&line](const Waiting& waiting) {
+      line.tell(text_of(waiting), waiting.takeover);
+    };
   } else if (options.verbose) {
-    options.lease.on_wait = [last = std::string()](const std::string& why) mutable {
-      if (why != last) {
-        complain("waiting: " + why);
-        last = why;
+    options.lease.on_wait = [last = std::string()](const Waiting& waiting) mutable {
+      if (const std::string text = text_of(waiting); text != last) {
+        complain("waiting: " + text);
+        last = text;
       }
     };
   }

@@ -31,9 +31,13 @@ bool WaitingLine::possible() {
          std::string_view(terminal) != "dumb";
 }
 
-void WaitingLine::tell(const std::string& why) {
+void WaitingLine::tell(const std::string& why, std::optional<std::chrono::milliseconds> takeover) {
   const std::scoped_lock guard(mutex_);
   why_ = why;
+  takeover_.reset();
+  if (takeover) {
+    takeover_ = std::chrono::steady_clock::now() + *takeover;
+  }
 }
 
 void WaitingLine::show() {
@@ -41,6 +45,12 @@ void WaitingLine::show() {
   {
     const std::scoped_lock guard(mutex_);
     why = why_;
+    if (takeover_) {
+      const auto left =
+          std::chrono::ceil<std::chrono::seconds>(*takeover_ - std::chrono::steady_clock::now());
+      why += ", to be taken over in " + duration_text(std::max(left, std::chrono::seconds(0))) +
+             " if it is dead";
+    }
   }
   if (why.empty()) {
     return;

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,14 +22,16 @@ class WaitingLine {
   WaitingLine(const WaitingLine&) = delete;
   WaitingLine& operator=(const WaitingLine&) = delete;
 
-  void tell(const std::string& why);
+  // `takeover`: from now on, at the earliest.
+  void tell(const std::string& why, std::optional<std::chrono::milliseconds> takeover);
   // Writes it anew, cut to the width of the terminal, if there is a reason.
   void show();
 
  private:
   std::string what_;
   std::mutex mutex_;
-  std::string why_;  // guarded by mutex_
+  std::string why_;  // guarded by mutex_, as the next
+  std::optional<std::chrono::steady_clock::time_point> takeover_;
   bool shown_ = false;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 };

@@ -309,7 +309,7 @@ void LeaseKeeper::on_busy(const Busy& busy) {
   if (options_.try_once) {
     settle(fail(Errc::held_by_other, why));
   } else {
-    waits(why);
+    waits(why, busy.takeover);
   }
 }
 
@@ -350,11 +350,23 @@ void LeaseKeeper::on_alarm() {
 }
 
 // A process that cannot reach any majority on its first try says so early, but goes on waiting.
-void LeaseKeeper::waits(const std::string& why) {
+void LeaseKeeper::waits(const std::string& why, std::optional<Nanoseconds> takeover) {
   last_reason_ = why;
-  if (options_.on_wait) {
-    options_.on_wait(why);
+  if (!options_.on_wait) {
+    return;
   }
+  Waiting waiting{.why = why, .servers = cluster_.size()};
+  for (std::size_t server = 0; server < cluster_.size(); ++server) {
+    const auto view = cluster_.view(server, name_);
+    waiting.answering += view.greeting && !view.down ? 1U : 0U;
+  }
+  if (driver_) {
+    waiting.before = driver_->session().rank();
+  }
+  if (takeover) {
+    waiting.takeover = std::chrono::ceil<milliseconds>(*takeover);
+  }
+  options_.on_wait(waiting);
 }
 
 Error LeaseKeeper::not_in_time() {

@@ -58,7 +58,7 @@ class LeaseKeeper final : public Connections::User,
   void schedule_renewal();
   void settle(Result<void> outcome);
   void settle_release(Result<void> outcome);
-  void waits(const std::string& why);
+  void waits(const std::string& why, std::optional<Nanoseconds> takeover = std::nullopt);
   void remember();
   [[nodiscard]] Error not_in_time();
 

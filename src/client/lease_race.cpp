@@ -52,11 +52,11 @@ class Race {
   void ask(const std::string& name) {
     LeaseOptions one = options_for(options_, name, began_);
     one.on_wait = [this, name, told = std::move(one.on_wait),
-                   last = std::string()](const std::string& why) mutable {
+                   last = std::string()](const Waiting& waiting) mutable {
       const std::scoped_lock lock(mutex_);
       heard_of(name);
-      if (told && why != std::exchange(last, why)) {
-        told(why);
+      if (told && waiting.why != std::exchange(last, waiting.why)) {
+        told(waiting);
       }
     };
     auto lease = acquire_(std::move(one), over_.get_token());

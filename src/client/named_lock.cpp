@@ -35,8 +35,9 @@ LeaseOptions options_for(const LeaseOptions& options, const std::string& name,
     }
   }
   if (options.on_wait) {
-    one.on_wait = [told = options.on_wait, name](const std::string& why) {
-      told("lock " + name + ": " + why);
+    one.on_wait = [told = options.on_wait, name](Waiting waiting) {
+      waiting.why = "lock " + name + ": " + waiting.why;
+      told(waiting);
     };
   }
   return one;

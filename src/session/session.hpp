@@ -195,6 +195,7 @@ class Session {
   [[nodiscard]] const std::map<GrantId, Observer>& observers() const { return observers_; }
   void recall(const GrantId& victim, std::size_t server, const Sighting& sighting);
   [[nodiscard]] std::vector<Ticket> others_waiting() const;  // senior first
+  [[nodiscard]] std::size_t rank() const;                    // how many are before this one
   [[nodiscard]] std::vector<TicketSighting> tickets_seen() const { return queue_.sightings(); }
   void recall(const TicketSighting& sighting) { queue_.recall(sighting); }
 
@@ -301,7 +302,6 @@ class Session {
   [[nodiscard]] Ticket ticket() const;
   [[nodiscard]] bool in_line() const { return setup_.queues && patience_ == Patience::wait; }
   [[nodiscard]] Nanoseconds longest_pause() const;
-  [[nodiscard]] std::size_t rank() const;
   [[nodiscard]] Nanoseconds delay_of_rank() const;
   [[nodiscard]] Nanoseconds turn(Instant now);
   [[nodiscard]] ChangeFunction acquire_change(Instant now) const;

@@ -44,8 +44,8 @@ struct LeaseRaceTest : testing::Test {
     const auto free = [&] { return !held.contains(one.name); };
     if (!free() && !silent.contains(one.name)) {
       lock.unlock();
-      one.on_wait("held");
-      one.on_wait("held");
+      one.on_wait({.why = "held"});
+      one.on_wait({.why = "held"});
       lock.lock();
     }
     const std::stop_callback wake(token, [this] { changed.notify_all(); });
@@ -163,7 +163,7 @@ TEST_F(LeaseRaceTest, WhoIsStoppedBeforeItBeginsIsToldSo) {
 
 TEST_F(LeaseRaceTest, SaysWhyItWaitsOnlyWhenThatIsNew) {
   std::vector<std::string> told;
-  options.on_wait = [&](const std::string& why) { told.push_back(why); };
+  options.on_wait = [&](const Waiting& waiting) { told.push_back(waiting.why); };
   held = {"a", "b"};
   EXPECT_EQ(name_of(run({"a", "b", "c"})), "c");
   EXPECT_EQ(told, (std::vector<std::string>{"lock a: held", "lock b: held"}));

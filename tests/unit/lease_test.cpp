@@ -174,7 +174,7 @@ TEST_F(LeaseTest, ThatIsAwaitedNoLongerSaysSo) {
   std::stop_source stop;
   std::promise<std::optional<Errc>> outcome;
   auto options = wants();
-  options.on_wait = [&](const std::string&) { stop.request_stop(); };
+  options.on_wait = [&](const Waiting&) { stop.request_stop(); };
   Lease::async_acquire(
       std::move(options), [](const auto& at_once) { at_once(); },
       [&](const Result<std::unique_ptr<Lease>>& lease) {
