@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
+#include <iterator>
 #include <string_view>
-#include <system_error>
 
+#include "client/process_proof.hpp"
 #include "client/process_stat.hpp"
 #include "client/program_role.hpp"
 #include "lock/quoted_text.hpp"
@@ -32,16 +32,6 @@ std::unexpected<Error> no_owner(std::string_view why) {
 
 std::string process_text(const ProcessStat& process) {
   return fmt::format("process {} {}", process.pid, quoted_text(process.command));
-}
-
-// The number of this process's pid namespace; 0 where the kernel has none.
-std::string pid_namespace() {
-  std::error_code error;
-  const std::string link = std::filesystem::read_symlink("/proc/self/ns/pid", error).native();
-  std::string digits;
-  std::ranges::copy_if(link, std::back_inserter(digits),
-                       [](char c) { return c >= '0' && c <= '9'; });
-  return digits.empty() ? "0" : digits;
 }
 
 // Boot and pid namespace: where and as long as a pid means something.
