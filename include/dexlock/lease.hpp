@@ -32,6 +32,14 @@ struct Predecessor {
   bool broken = false;  // by an operator; else its lease ran out
 };
 
+// Where all that works under a lock runs, for waiters on the same host: if this process, the one
+// that starts that work, and all of the work have ended without a release, they need not wait for
+// the lease to run out.
+struct WorkPlace {
+  std::string cgroup{};  // directory of a control group (cgroup v2) with nothing else in it
+  int process = 0;       // the only one that starts anything there
+};
+
 // Why a call waits.
 struct Waiting {
   std::string why{};          // one line: who holds it, or what is missing
@@ -49,6 +57,7 @@ struct LeaseOptions {
   Sharing sharing{};                                  // alone, unless it says otherwise
   bool fifo = false;                                  // its release asks first who waits
   bool fences = false;                                // deals with previous() before it works
+  std::optional<WorkPlace> work{};                    // nothing: it cannot be told
   std::string command{};                              // for people who ask who holds it
   std::optional<std::chrono::milliseconds> wait{};    // how long to wait for it; nothing: for ever
   bool try_once = false;                              // do not wait for a live holder at all

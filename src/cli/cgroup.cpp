@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -16,6 +17,7 @@ namespace dexlock {
 namespace {
 
 constexpr std::string_view kPrefix = "dex-lock.";
+constexpr std::chrono::minutes kOld{10};
 
 void write_to(const char* path, std::string_view text) {
   const UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
@@ -50,8 +52,8 @@ std::optional<std::string> own_group() {
   return std::nullopt;
 }
 
-// The kernel removes none with a process in it. One that was made just now by another `run` may go:
-// its command then stays where that is.
+// Those of killed ones. The kernel removes none with a process in it. A young one may be proof for
+// a waiter that its maker's work has ended.
 void remove_left(const std::string& parent) {
   std::error_code error;
   for (std::filesystem::directory_iterator at(parent, error), end; !error && at != end;
@@ -61,7 +63,9 @@ void remove_left(const std::string& parent) {
       continue;
     }
     const pid_t maker = static_cast<pid_t>(std::strtol(name.c_str() + kPrefix.size(), nullptr, 10));
-    if (!read_process_stat(maker)) {
+    std::error_code ignored;
+    const auto age = std::filesystem::file_time_type::clock::now() - at->last_write_time(ignored);
+    if (!ignored && age > kOld && !read_process_stat(maker)) {
       ::rmdir(at->path().c_str());
     }
   }

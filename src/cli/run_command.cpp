@@ -283,6 +283,10 @@ int run(RunOptions& options, Front* front) {
     complain(sentinel.error().text);
     return W_EXITCODE(static_cast<int>(ExitStatus::failed), 0);
   }
+  // The window of --min-hold outlives all work.
+  if (group && !options.min_hold) {
+    options.lease.work = WorkPlace{.cgroup = group->path(), .process = sentinel->pid()};
+  }
   const CaughtSignals signals;
   if (const auto status = ask_before(options, signals)) {
     return *status;

@@ -39,7 +39,8 @@ LeaseKeeper::LeaseKeeper(Connections& connections, ClientContext context, std::s
       name_(std::move(name)),
       options_(std::move(options)),
       facts_(std::move(facts)),
-      renewal_(connections.loop()) {}
+      renewal_(connections.loop()),
+      marks_(context_.paths.state_dir) {}
 
 void LeaseKeeper::acquire(Done done) {
   acquiring_ = std::make_shared<PendingOutcome>(connections_.loop(), std::move(done));
@@ -71,6 +72,10 @@ void LeaseKeeper::stop_waiting() {
 }
 
 void LeaseKeeper::close() {
+  if (driver_) {
+    marks_.take_back(driver_->client());
+  }
+  dead_.reset();
   connections_.leave(*this);
   renewal_.cancel();
   driver_.reset();
@@ -91,10 +96,15 @@ void LeaseKeeper::on_ready() {
                   LockDriver::Handlers{.on_event = [this](const Event& event) { on_event(event); },
                                        .save = {},
                                        .on_save_failed = {}});
+  if (options_.work) {
+    marks_.leave(driver_->client(), *options_.work);
+  }
   if (!given_up_) {
-    driver_->acquire(options_.try_once ? Patience::once : Patience::wait);
+    ask();
   }
 }
+
+void LeaseKeeper::ask() { driver_->acquire(options_.try_once ? Patience::once : Patience::wait); }
 
 void LeaseKeeper::on_fatal(const Error& error) { settle(std::unexpected(error)); }
 
@@ -303,8 +313,38 @@ void LeaseKeeper::on_released() {
   }
 }
 
+// True: one of the holders is proven dead, and its release is on its way.
+bool LeaseKeeper::release_dead(const Record& record) {
+  if (dead_ || given_up_) {
+    return dead_ != nullptr;
+  }
+  for (const Holder& holder : record.holders) {
+    if (holder.token <= released_dead_ || !marks_.is_proven_dead(holder.client)) {
+      continue;
+    }
+    released_dead_ = holder.token;  // once
+    dead_ = std::make_unique<DeadRelease>(
+        connections_.loop(), cluster_, name_, std::nullopt,
+        [this, self = shared_from_this(), client = holder.client](bool) {
+          if (driver_) {
+            marks_.clear(client);
+            dead_.reset();
+            if (options_.try_once && !given_up_ && !taken_) {
+              ask();
+            }
+          }
+        });
+    dead_->release_dead(holder.client, holder.token);
+    return true;
+  }
+  return false;
+}
+
 void LeaseKeeper::on_busy(const Busy& busy) {
   remember();
+  if (release_dead(busy.record) && options_.try_once) {
+    return;  // asks again then
+  }
   const std::string why = held_text(busy.record, claim_of({}, options_.sharing));
   if (options_.try_once) {
     settle(fail(Errc::held_by_other, why));

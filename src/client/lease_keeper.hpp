@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "client/connections.hpp"
+#include "client/holder_marks.hpp"
 #include "client/lease_facts.hpp"
 #include "client/lock_driver.hpp"
 #include "client/pending_outcome.hpp"
+#include "client/release_dead.hpp"
 #include "dexlock/lease.hpp"
 
 namespace dexlock {
@@ -41,6 +43,8 @@ class LeaseKeeper final : public Connections::User,
   void on_fatal(const Error& error) override;
   void on_change(std::size_t server) override;
   bool settle_refusal();
+  void ask();
+  bool release_dead(const Record& record);
 
   void on_event(const Event& event);
   void on_granted(const Granted& granted);
@@ -71,6 +75,9 @@ class LeaseKeeper final : public Connections::User,
   boost::asio::steady_timer renewal_;
   std::optional<LockDriver> driver_;
   std::optional<Instant> last_renewal_;
+  HolderMarks marks_;
+  std::unique_ptr<DeadRelease> dead_;  // under way
+  FencingToken released_dead_;         // the latest whose release was sent
   std::string last_reason_;
   std::string remembered_;  // as it was written
   bool taken_ = false;

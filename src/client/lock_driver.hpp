@@ -45,6 +45,7 @@ class LockDriver {
   LockDriver(const LockDriver&) = delete;
   LockDriver& operator=(const LockDriver&) = delete;
 
+  [[nodiscard]] const ClientId& client() const { return client_; }
   void resume(const Saved& saved) { session_.resume(saved); }
   void acquire(Patience patience);
   void renew() { carry_out(session_.renew(now_())); }

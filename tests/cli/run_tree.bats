@@ -120,6 +120,7 @@ EOF
   fi
   rmdir "$group/probe.$$"
   mkdir "$group/dex-lock.999999999" # left by a run that was killed
+  touch -d '1 hour ago' "$group/dex-lock.999999999"
   beside holder dex-lock run job -- with_daemon
   eventually test -s ready
   group=$(sed -n 's/^0:://p' "/proc/$(cat daemon)/cgroup")
@@ -131,5 +132,45 @@ EOF
   [[ $output == *"0::"*/dex-lock.* ]]
   run -0 dex-lock run --no-cgroup job -- cat /proc/self/cgroup
   [[ $output != *dex-lock.* ]]
-  [ -z "$(find /sys/fs/cgroup -maxdepth 2 -name 'dex-lock.*' -empty)" ]
+}
+
+@test "a waiter on the host of a killed run has its lock as soon as nothing of it is left" {
+  run -0 dex-lock run job -- cat /proc/self/cgroup
+  [[ $output == *"0::"*/dex-lock.* ]] || skip "no control group (v2) may be made here"
+  beside holder dex-lock run --timeout 1000 job -- with_daemon
+  eventually test -s ready
+  beside waiter dex-lock run --timeout 1000 job -- true
+  eventually pgrep -P "${PID[waiter]}"
+  kill -KILL "${PID[holder]}"
+  [ "$(status_of waiter)" -eq 0 ]
+  daemon_is_gone
+  rm ready
+  beside holder dex-lock run --timeout 1000 job -- with_daemon
+  eventually test -s ready
+  kill -KILL "${PID[holder]}"
+  eventually dex-lock run --try --timeout 1000 job -- true
+  [ -z "$(ls "$DEXLOCK_STATE/holders")" ]
+}
+
+@test "... but not while anything of it may still run, nor for others than a run" {
+  run -0 dex-lock run job -- cat /proc/self/cgroup
+  [[ $output == *"0::"*/dex-lock.* ]] || skip "no control group (v2) may be made here"
+  local sentinel
+  beside holder dex-lock run --timeout 1000 job -- with_daemon
+  eventually test -s ready
+  sentinel=$(sentinel_of holder)
+  kill -STOP "${PID[holder]}"
+  kill -KILL "$sentinel"
+  kill -KILL "${PID[holder]}"
+  run -124 dex-lock run --wait 1 --timeout 1000 job -- touch ran
+  daemon_runs
+  kill -KILL "$(cat daemon)" "$(cat ignored)"
+  run -0 dex-lock run --wait 60 --timeout 1000 job -- true
+  rm -f ready
+  beside holder dex-lock run --timeout 1000 --min-hold 1000 job -- with_daemon
+  eventually test -s ready
+  kill -KILL "${PID[holder]}"
+  eventually daemon_is_gone
+  run -124 dex-lock run --wait 1 --timeout 1000 job -- touch ran
+  [ ! -e ran ]
 }
