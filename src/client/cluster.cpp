@@ -4,11 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "client/local_link.hpp"
-#include "client/socket_link.hpp"
-#include "client/ssh_link.hpp"
+#include "client/server_link.hpp"
 #include "lock/invariant.hpp"
-#include "store/digest.hpp"
 
 namespace dexlock {
 namespace {
@@ -25,16 +22,6 @@ constexpr std::size_t kPendingMax = 32 * 1024;
 
 // Many who are in a hurry do not make it try to connect more often than that.
 constexpr std::chrono::milliseconds kHurry{1000};
-
-std::vector<std::string> shown_names(const Config& config) {
-  std::vector<std::string> names;
-  for (const ServerEntry& entry : config.servers) {
-    names.push_back(entry.shown);
-  }
-  return names;
-}
-
-std::string group_digest(std::string_view text) { return sha256_hex(text).substr(0, 24); }
 
 }  // namespace
 
@@ -54,33 +41,11 @@ Cluster::Cluster(boost::asio::io_context& loop, ClusterOptions options, Handlers
 Cluster::~Cluster() { *alive_ = false; }
 
 void Cluster::make_link(std::size_t server) {
-  const ServerEntry& entry = options_.config.servers[server];
-  Link::Handlers handlers{
-      .on_greeting = [this,
-                      server](const LinkGreeting& greeting) { on_greeting(server, greeting); },
-      .on_down = [this, server](Error why) { on_down(server, std::move(why)); }};
-  if (entry.kind == ServerEntry::Kind::dir) {
-    seats_[server].link = make_local_link(
-        loop_, {.path = entry.path, .shown = entry.shown, .sole = seats_.size() == 1},
-        std::move(handlers));
-    return;
-  }
-  if (entry.kind == ServerEntry::Kind::socket) {
-    Result<TlsContext> tls;
-    if (entry.socket.kind == SocketAddress::Kind::tls) {
-      tls = make_client_tls(options_.config.tls);
-    }
-    seats_[server].link =
-        make_socket_link(loop_, entry.socket, std::move(tls), std::move(handlers));
-    return;
-  }
-  seats_[server].link = make_ssh_link(
-      loop_,
-      {.target = {.user_host = entry.user_host, .port = entry.port, .shown = entry.shown},
-       .ssh_options = options_.config.ssh_options,
-       .root = entry.path.empty() ? options_.config.remote_path : entry.path,
-       .allow_unsynced = options_.config.allow_unsynced},
-      std::move(handlers));
+  seats_[server].link = make_server_link(
+      loop_, options_.config, server,
+      {.on_greeting = [this,
+                       server](const LinkGreeting& greeting) { on_greeting(server, greeting); },
+       .on_down = [this, server](Error why) { on_down(server, std::move(why)); }});
 }
 
 void Cluster::open() {

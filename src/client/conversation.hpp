@@ -25,6 +25,7 @@ class Conversation {
                        Link::ReplyHandler handler) = 0;
   virtual void change_group(const GroupStep& step, Link::GroupHandler handler) = 0;
   // As Link.
+  virtual void ask(const Question& question, Link::ToldHandler handler) = 0;
   virtual void watch(const Where& /*where*/, const std::string& /*name*/,
                      const ClientId& /*client*/, Link::AnswerHandler /*handler*/) {}
   virtual void unwatch(const std::string& /*name*/, const ClientId& /*client*/) {}

@@ -33,6 +33,12 @@ class ConversationLink : public Link {
     }
   }
 
+  void ask(const Question& question, ToldHandler handler) final {
+    if (conversation_) {
+      conversation_->ask(question, std::move(handler));
+    }
+  }
+
   void watch(const Where& where, const std::string& name, const ClientId& client,
              AnswerHandler handler) final {
     if (conversation_) {

@@ -1,11 +1,14 @@
 #include "client/files_session.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "lock/fields.hpp"
+#include "lock/lock_name.hpp"
 #include "lock/quorum.hpp"
 #include "store/shell_acceptor.hpp"
 
@@ -52,6 +55,22 @@ class FilesSession final : public Conversation {
     });
   }
 
+  void ask(const Question& question, Link::ToldHandler handler) override {
+    if (const auto* listed = std::get_if<ListKeys>(&question)) {
+      list_keys(listed->where, std::move(handler));
+    } else if (std::holds_alternative<AskFacts>(question)) {
+      send("S", [this, handler = std::move(handler)](std::string_view result) {
+        const auto facts = facts_of(result);
+        handler(facts ? Told(*facts) : cannot_tell());
+      });
+    } else {
+      const bool pinged = std::holds_alternative<Ping>(question);
+      send("N", [this, pinged, handler = std::move(handler)](std::string_view) {
+        handler(pinged ? Told(Pong{}) : cannot_tell());
+      });
+    }
+  }
+
   bool on_line(std::string_view line) override {
     const auto blank = line.find(' ');
     const auto number = parse_number(line.substr(0, blank), kNumberMax);
@@ -59,9 +78,12 @@ class FilesSession final : public Conversation {
         expected_.front().number != *number) {
       return false;
     }
-    const Handler handler = std::move(expected_.front().handler);
-    expected_.pop_front();
-    handler(line.substr(blank + 1));
+    const std::string_view result = line.substr(blank + 1);
+    const Handler handler = expected_.front().handler;
+    if (!result.starts_with("k ")) {  // behind a key comes another one, or the end
+      expected_.pop_front();
+    }
+    handler(result);
     return true;
   }
 
@@ -104,6 +126,88 @@ class FilesSession final : public Conversation {
       advance(name, lock, lock.acceptor->start(lock.waiting.front().request));
     }
     handler(*output.reply);
+  }
+
+  Told cannot_tell() const {
+    return Fault{FaultKind::refused, options_.server + ": this server cannot tell"};
+  }
+
+  // `= BLOCKS FREE INODES FREE UPTIME`, in kilobytes and seconds; `-` for what is not known.
+  static std::optional<ServerFacts> facts_of(std::string_view result) {
+    constexpr std::uint64_t kKilobytesMax = std::uint64_t{1} << 50U;
+    constexpr std::uint64_t kSecondsMax = 9'000'000'000;
+    const auto parts = split_fields(result, ' ', 6);
+    if (!parts || parts->size() != 6 || (*parts)[0] != "=") {
+      return std::nullopt;
+    }
+    const auto number = [&](std::size_t at, std::uint64_t unit) {
+      const auto value = parse_number((*parts)[at], kKilobytesMax);
+      return value ? std::optional(*value * unit) : std::nullopt;
+    };
+    ServerFacts facts{.free_bytes = number(2, 1024),
+                      .bytes = number(1, 1024),
+                      .free_inodes = number(4, 1),
+                      .inodes = number(3, 1)};
+    if (facts.inodes == 0U) {  // it has no such limit
+      facts.inodes.reset();
+      facts.free_inodes.reset();
+    }
+    const std::string_view up = (*parts)[5];
+    const auto dot = up.find('.');
+    const auto seconds = parse_number(up.substr(0, dot), kSecondsMax);
+    const std::string_view rest = dot == std::string_view::npos ? "" : up.substr(dot + 1);
+    const bool digits = std::ranges::all_of(rest, [](char c) { return c >= '0' && c <= '9'; });
+    if (seconds && digits) {
+      std::string nine(rest.substr(0, 9));
+      nine.resize(9, '0');
+      facts.uptime = std::chrono::seconds(*seconds) + std::chrono::nanoseconds(std::stol(nine));
+    }
+    return facts;
+  }
+
+  // Names too long to be file names are looked up in the files of their locks.
+  struct Listing {
+    Keys keys;
+    std::size_t awaited = 1;  // answers
+    Link::ToldHandler handler;
+
+    void answered() {
+      if (--awaited == 0) {
+        std::ranges::sort(keys.names);
+        handler(std::move(keys));
+      }
+    }
+  };
+
+  void list_keys(const Where& where, Link::ToldHandler handler) {
+    auto listing = std::make_shared<Listing>();
+    listing->handler = std::move(handler);
+    send("K " + where_text(where), [this, where, listing](std::string_view result) {
+      if (result == ".") {
+        listing->answered();
+      } else if (!result.starts_with("k ")) {
+        listing->handler(
+            Fault{FaultKind::not_member, options_.server + ": its store is gone, or was replaced"});
+      } else if (listing->keys.names.size() + listing->awaited > kNamesToldMax) {
+        return;
+      } else if (is_digest_key(result.substr(2))) {
+        ++listing->awaited;
+        look_up(where, std::string(result.substr(2)), listing);
+      } else if (const auto name = name_of_key(result.substr(2))) {
+        listing->keys.names.push_back(*name);
+      }
+    });
+  }
+
+  void look_up(const Where& where, const std::string& key, std::shared_ptr<Listing> listing) {
+    send("G " + where_text(where) + ' ' + key, [key, listing](std::string_view result) {
+      const auto parts = split_fields(result, ' ', 4);
+      if (parts && parts->size() == 4 && LockName::parse((*parts)[2]) &&
+          key_file_name((*parts)[2]) == key) {
+        listing->keys.names.emplace_back((*parts)[2]);
+      }
+      listing->answered();
+    });
   }
 
   Result<Group> group_result(const GroupStep& step, std::string_view result) const {

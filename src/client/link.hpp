@@ -7,13 +7,18 @@
 //              never called from inside a call of the same link.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 
 #include "dexlock/error.hpp"
 #include "register/assembly.hpp"
 #include "register/message.hpp"
+#include "wire/past_hold.hpp"
+#include "wire/reply_line.hpp"
 #include "wire/request_line.hpp"
 
 namespace dexlock {
@@ -26,6 +31,19 @@ struct LinkGreeting {
   std::string directory;
 };
 
+// What is asked of a server by who looks on. TryCommit: how long one takes; only of a store in this
+// process.
+struct TryCommit {};
+using Question = std::variant<Ping, ListKeys, ListHolds, AskFacts, TryCommit>;
+
+struct CommitTook {
+  std::chrono::nanoseconds time{};
+};
+// However many names a server tells, no more are kept.
+inline constexpr std::size_t kNamesToldMax = 1'000'000;
+// Keys: all of them. A fault of the kind `refused`: this server cannot tell.
+using Told = std::variant<Fault, Pong, Keys, PastHolds, ServerFacts, CommitTook>;
+
 class Link {
  public:
   struct Handlers {
@@ -35,6 +53,7 @@ class Link {
   using ReplyHandler = std::function<void(Reply)>;
   using AnswerHandler = std::function<void(const Answer&)>;
   using GroupHandler = std::function<void(Result<Group>)>;
+  using ToldHandler = std::function<void(Told)>;
 
   Link() = default;
   Link(const Link&) = delete;
@@ -46,6 +65,7 @@ class Link {
   virtual void request(const Where& where, const std::string& name, Request request,
                        ReplyHandler handler) = 0;
   virtual void change_group(const GroupStep& step, GroupHandler handler) = 0;
+  virtual void ask(const Question& question, ToldHandler handler) = 0;
 
   // Tells when the lock has changed so that `client` may care, until the link goes down or
   // unwatch(); `handler` gets any number of answers. A hint: where servers cannot push it does

@@ -118,7 +118,40 @@ class LocalLink final : public Link {
     });
   }
 
+  void ask(const Question& question, ToldHandler handler) override {
+    run([acceptor = acceptor_, question, handler = std::move(handler),
+         shown = options_.shown]() -> Answering {
+      Told told =
+          std::visit([&](const auto& asked) { return answer(**acceptor, asked); }, question);
+      if (auto* fault = std::get_if<Fault>(&told)) {
+        fault->text = shown + ": " + fault->text;
+      }
+      return [handler, told = std::move(told)] { handler(told); };
+    });
+  }
+
  private:
+  static Told failed(const Error& error) { return Fault{FaultKind::corrupt, error.text}; }
+
+  static Told answer(EmbeddedAcceptor& acceptor, const Ping&) {
+    const auto identity = acceptor.identity();
+    return identity ? Told(Pong{}) : failed(identity.error());
+  }
+  static Told answer(EmbeddedAcceptor& acceptor, const ListKeys& asked) {
+    auto names = acceptor.names(asked.where);
+    return names ? Told(Keys{std::move(*names), false}) : failed(names.error());
+  }
+  static Told answer(EmbeddedAcceptor& acceptor, const ListHolds& asked) {
+    auto holds = acceptor.holds(asked.where, asked.key);
+    return holds ? Told(PastHolds{std::move(*holds)}) : failed(holds.error());
+  }
+  static Told answer(EmbeddedAcceptor& acceptor, const AskFacts&) { return acceptor.facts(); }
+  static Told answer(EmbeddedAcceptor& acceptor, const TryCommit&) {
+    const auto begun = std::chrono::steady_clock::now();
+    const auto done = acceptor.try_commit();
+    return done ? Told(CommitTook{std::chrono::steady_clock::now() - begun}) : failed(done.error());
+  }
+
   static Result<LinkGreeting> greet(std::unique_ptr<EmbeddedAcceptor>& acceptor,
                                     const LocalLinkOptions& options) {
     auto store = EmbeddedStore::open({.path = options.path, .lock_wait = options.lock_wait});

@@ -1,6 +1,9 @@
 #include "client/native_session.hpp"
 
 #include <map>
+#include <memory>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "wire/reply_line.hpp"
@@ -46,6 +49,31 @@ class NativeSession final : public Conversation {
     });
   }
 
+  void ask(const Question& question, Link::ToldHandler handler) override {
+    const std::optional<ClientLine> line = line_of(question);
+    send(line.value_or(Ping{}), [this, told = !line, all = std::make_shared<Keys>(),
+                                 handler = std::move(handler)](const ServerReply& reply) {
+      if (const auto* keys = std::get_if<Keys>(&reply)) {
+        if (all->names.size() < kNamesToldMax) {
+          all->names.insert(all->names.end(), keys->names.begin(), keys->names.end());
+        }
+        if (!keys->more) {
+          handler(*all);
+        }
+      } else if (const auto* fault = std::get_if<Fault>(&reply)) {
+        handler(Fault{fault->kind, server_ + ": " + fault->text});
+      } else if (const auto* holds = std::get_if<PastHolds>(&reply)) {
+        handler(*holds);
+      } else if (const auto* facts = std::get_if<ServerFacts>(&reply)) {
+        handler(*facts);
+      } else if (std::holds_alternative<Pong>(reply) && !told) {
+        handler(Pong{});
+      } else {
+        handler(Fault{FaultKind::refused, server_ + ": this server cannot tell"});
+      }
+    });
+  }
+
   void watch(const Where& where, const std::string& name, const ClientId& client,
              Link::AnswerHandler handler) override {
     unwatch(name, client);
@@ -81,8 +109,11 @@ class NativeSession final : public Conversation {
     if (at == expected_.end()) {
       return false;
     }
-    const Handler handler = std::move(at->second);
-    expected_.erase(at);
+    const Handler handler = at->second;
+    const auto* keys = parsed ? std::get_if<Keys>(&parsed->reply) : nullptr;
+    if (keys == nullptr || !keys->more) {
+      expected_.erase(at);
+    }
     if (parsed) {
       handler(parsed->reply);
     } else {
@@ -93,6 +124,19 @@ class NativeSession final : public Conversation {
 
  private:
   using Handler = std::function<void(const ServerReply&)>;
+
+  // Nothing: it is no question to a server.
+  static std::optional<ClientLine> line_of(const Question& question) {
+    return std::visit(
+        [](const auto& asked) -> std::optional<ClientLine> {
+          if constexpr (std::is_same_v<std::decay_t<decltype(asked)>, TryCommit>) {
+            return std::nullopt;
+          } else {
+            return ClientLine(asked);
+          }
+        },
+        question);
+  }
 
   std::uint32_t next_number() {
     do {

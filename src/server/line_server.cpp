@@ -153,6 +153,12 @@ std::string LineServer::answer_other(const NumberedRequest& request) {
   if (const auto* listed = std::get_if<ListKeys>(&request.line)) {
     return list_keys(id, listed->where);
   }
+  if (const auto* asked = std::get_if<ListHolds>(&request.line)) {
+    return list_holds(id, *asked);
+  }
+  if (std::holds_alternative<AskFacts>(request.line)) {
+    return reply_line({id, acceptor_.facts()}) + '\n';
+  }
   return reply_line({id, Pong{}}) + '\n';
 }
 
@@ -166,6 +172,14 @@ std::string LineServer::list_keys(std::uint32_t id, const Where& where) {
     out += reply_line({id, std::move(keys)}) + '\n';
   }
   return out;
+}
+
+std::string LineServer::list_holds(std::uint32_t id, const ListHolds& asked) {
+  auto holds = acceptor_.holds(asked.where, asked.key);
+  if (!holds) {
+    return reply_line({id, Fault{FaultKind::not_member, holds.error().text}}) + '\n';
+  }
+  return reply_line({id, PastHolds{std::move(*holds)}}) + '\n';
 }
 
 std::string LineServer::change_group(std::uint32_t id, GroupStep step) {

@@ -37,6 +37,7 @@ class LineServer {
  private:
   [[nodiscard]] std::string answer_other(const NumberedRequest& request);
   [[nodiscard]] std::string list_keys(std::uint32_t id, const Where& where);
+  [[nodiscard]] std::string list_holds(std::uint32_t id, const ListHolds& asked);
   [[nodiscard]] std::string change_group(std::uint32_t id, GroupStep step);
 
   EmbeddedAcceptor& acceptor_;

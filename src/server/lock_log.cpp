@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lock/quoted_text.hpp"
+#include "wire/past_hold.hpp"
 
 namespace dexlock {
 namespace {
@@ -10,21 +11,6 @@ namespace {
 std::string line_of(std::string_view event, std::string_view lock, const Holder& holder) {
   return fmt::format("{} lock={} token={} owner={}", event, lock, holder.token.value,
                      quoted_text(holder.who, kWhoBytesMax));
-}
-
-std::string_view how_ended(const Holder& holder, const Record& after) {
-  if (!after.last || after.last->token != holder.token || after.last->client != holder.client) {
-    return "ended";
-  }
-  switch (after.last->how) {
-    case EndKind::released:
-      return "released";
-    case EndKind::expired:
-      return "expired";
-    case EndKind::broken:
-      return "broken";
-  }
-  return "ended";
 }
 
 // With a blank in front, or nothing.
@@ -44,7 +30,7 @@ std::vector<std::string> lines_of_change(std::string_view lock, const Record& be
   std::vector<std::string> lines;
   for (const Holder& holder : before.holders) {
     if (!lists(after, holder)) {
-      lines.push_back(line_of(how_ended(holder, after), lock, holder));
+      lines.push_back(line_of(hold_word(how_ended(holder, after)), lock, holder));
     }
   }
   for (const Holder& holder : after.holders) {

@@ -140,9 +140,17 @@ keys() {
   for f do k=${f##*/}; case $k in m.*) k=${k#m.}; test ! -d "$D/$w/$k" || continue;; *) test -d "$f" || continue;; esac
     case $k in *[!a-z0-9_%-]*) ;; *) echo "$i k $k";; esac; done
   if test -d "$D/$w"; then S=.; else absent; fi; }
+facts() {                                     # of df: kilobytes and inodes, all and free; seconds since boot
+  u='='; for f in k i; do
+    z=$(df "-P$f" "$D"); x=${z%%"$NL"*} z=${z#*"$NL"}
+    # shellcheck disable=SC2086  # splits at blanks
+    set -- $z; j=${2-}:${4-}
+    case $f$x in k*|*Inodes*) ;; *) j=;; esac
+    case $j in :*|*:|*[!0-9:]*|'') j=-:-;; esac; u="$u ${j%:*} ${j#*:}"; done
+  line /proc/uptime; f=${f%% *}; S="$u ${f:--}"; }
 valid() {
   S='! bad'; case $v in
-  N) return;;
+  N|S) return;;
   F|A) case $k in 0*|*[!0-9]*|??????????*) return 1;; esac
     case $w:$a in *[!a-z0-9]*:*|*:*[!a-z0-9,]*) return 1;; esac; test ${#w} -le 64; return;; esac
   case $k in *[!a-z0-9_%-]*) return 1;; esac; test ${#k} -le 200 || return
@@ -162,7 +170,7 @@ while read -r i v w k a b c g e z; do
   case $i in ''|*[!0-9]*|??????????*) i=0 v=;; esac
   # shellcheck disable=SC2086  # counts the fields: no globbing (set -f), split at blanks only
   set -- $w $k $a $b $c $g $e ${z:+z}
-  case $v$# in G2|D2|C7|H4|T4|L2|K1|F3|A2|N0) ;; *) echo "$i ?"; continue;; esac
+  case $v$# in G2|D2|C7|H4|T4|L2|K1|F3|A2|N0|S0) ;; *) echo "$i ?"; continue;; esac
   d=$D/$w/$k u=; if valid; then
     case $v in [GDCHTL]) look;; esac
     case $v$S in
@@ -170,5 +178,5 @@ while read -r i v w k a b c g e z; do
     C=) test "$a" != "$P" || update;;
     C-) test "$a" != - || create;;
     H=) test "$a" != "$P" || swap "$((V + 1)).$C.$b" "$C";;
-    T=) ticket;; L=) tickets;; K*) keys;; F*) propose;; A*) activate;; N*) S=ok;; esac; fi
+    T=) ticket;; L=) tickets;; K*) keys;; F*) propose;; A*) activate;; N*) S=ok;; S*) facts;; esac; fi
   say; case $u$S in clean=|cleanok*) clean;; esac; done

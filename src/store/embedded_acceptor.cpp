@@ -1,5 +1,8 @@
 #include "store/embedded_acceptor.hpp"
 
+#include <sys/statvfs.h>
+#include <time.h>
+
 #include <utility>
 
 #include "lock/fields.hpp"
@@ -76,6 +79,11 @@ Result<Group> parse_group(std::string_view text) {
   return Group{std::string((*parts)[0]), Epoch{*epoch}, {members->begin(), members->end()}};
 }
 
+std::chrono::milliseconds wall_time() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+}
+
 Fault corrupt(const std::string& name) {
   return Fault{FaultKind::corrupt, "the record of lock " + name + " is damaged in this store"};
 }
@@ -122,8 +130,11 @@ std::vector<Reply> EmbeddedAcceptor::serve(std::span<const Asked> asked) {
     transaction.failed = done.error();
     transaction.accepted.clear();
   }
+  transaction.took = std::chrono::steady_clock::now() - begun;
+  for (const Accepted& accepted : transaction.accepted) {
+    holds_.note(accepted.name, accepted.before, accepted.after, wall_time());
+  }
   if (on_transaction_) {
-    transaction.took = std::chrono::steady_clock::now() - begun;
     on_transaction_(std::move(transaction));
   }
   return replies;
@@ -188,8 +199,7 @@ EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Re
         return change;
       }
     }
-    const bool told =
-        on_transaction_ && (accept != nullptr || std::holds_alternative<Fast>(asked.request));
+    const bool told = accept != nullptr || std::holds_alternative<Fast>(asked.request);
     Record before = told ? durable.value.value_or(Record{}) : Record{};
     const CeilingStep step = apply(durable, soft, boot, asked.request, ceiling);
     if (step.durable_changed) {
@@ -234,6 +244,35 @@ Result<std::vector<std::string>> EmbeddedAcceptor::names(const Where& where) {
     return fail(Errc::store_gone, "this store votes in " + where_text(*here));
   }
   return store_->keys();
+}
+
+Result<std::vector<PastHold>> EmbeddedAcceptor::holds(const Where& where, const std::string& name) {
+  const auto here = place();
+  if (!here) {
+    return std::unexpected(here.error());
+  }
+  if (*here != where) {
+    return fail(Errc::store_gone, "this store votes in " + where_text(*here));
+  }
+  return holds_.holds_of(name);
+}
+
+ServerFacts EmbeddedAcceptor::facts() const {
+  ServerFacts facts;
+  timespec up{};
+  if (::clock_gettime(CLOCK_BOOTTIME, &up) == 0) {
+    facts.uptime = std::chrono::seconds(up.tv_sec) + std::chrono::nanoseconds(up.tv_nsec);
+  }
+  struct statvfs space {};
+  if (::statvfs(store_->path().c_str(), &space) == 0) {
+    facts.free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
+    facts.bytes = std::uint64_t{space.f_blocks} * space.f_frsize;
+    if (space.f_files > 0) {  // some file systems have no such limit
+      facts.free_inodes = space.f_favail;
+      facts.inodes = space.f_files;
+    }
+  }
+  return facts;
 }
 
 Result<EmbeddedAcceptor::Tally> EmbeddedAcceptor::tally(std::string_view after, std::size_t most) {

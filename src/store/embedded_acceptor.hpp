@@ -26,7 +26,10 @@
 #include "register/acceptor.hpp"
 #include "register/assembly.hpp"
 #include "store/embedded_store.hpp"
+#include "store/hold_file.hpp"
+#include "wire/past_hold.hpp"
 #include "wire/request_line.hpp"
+#include "wire/server_facts.hpp"
 
 namespace dexlock {
 
@@ -49,7 +52,10 @@ class EmbeddedAcceptor {
 
   EmbeddedAcceptor(std::shared_ptr<EmbeddedStore> store, bool sole,
                    OnTransaction on_transaction = {})
-      : store_(std::move(store)), sole_(sole), on_transaction_(std::move(on_transaction)) {}
+      : store_(std::move(store)),
+        sole_(sole),
+        on_transaction_(std::move(on_transaction)),
+        holds_(store_->path() / "history") {}
 
   struct Asked {
     Where where;
@@ -67,6 +73,11 @@ class EmbeddedAcceptor {
 
   // The names of all locks ever used here, sorted.
   [[nodiscard]] Result<std::vector<std::string>> names(const Where& where);
+
+  // Who had the lock, the newest first, as far as that is kept here.
+  [[nodiscard]] Result<std::vector<PastHold>> holds(const Where& where, const std::string& name);
+  // Of this machine, and of the file system that the store is on.
+  [[nodiscard]] ServerFacts facts() const;
 
   // What is in the first `most` records behind the name `after`, and where to go on.
   struct Tally {
@@ -98,6 +109,7 @@ class EmbeddedAcceptor {
   std::shared_ptr<EmbeddedStore> store_;
   bool sole_;
   OnTransaction on_transaction_;
+  HoldFile holds_;
   std::optional<Where> place_;
   std::map<std::string, Tentative> tentative_;
 };

@@ -71,6 +71,7 @@ class EmbeddedStore {
 
   // 24 lower-case hexadecimal digits, drawn when the directory was created.
   [[nodiscard]] const std::string& incarnation() const { return directory_.incarnation(); }
+  [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
   // The id of the volatile table now in use; also 24 digits.
   [[nodiscard]] std::string boot() const;
 

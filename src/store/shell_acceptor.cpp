@@ -5,6 +5,7 @@
 
 #include "lock/fields.hpp"
 #include "lock/invariant.hpp"
+#include "lock/lock_name.hpp"
 #include "store/digest.hpp"
 #include "wire/durable_text.hpp"
 #include "wire/line_fields.hpp"
@@ -17,6 +18,9 @@ constexpr std::uint32_t kLostMax = 100;
 
 // Longer is no file name.
 constexpr std::size_t kPointerBytesMax = 255;
+
+// Of a name that is too long for a file name, so many bytes begin its key.
+constexpr std::size_t kHeadBytes = 80;
 
 // Heartbeats of tokens that the value no longer lists follow the record in the content.
 constexpr char kPastMark = '~';
@@ -99,7 +103,6 @@ bool read_holder_beats(std::string_view text, const Durable& durable, Soft& soft
 std::string key_file_name(std::string_view name) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   constexpr std::size_t kPlainMax = 150;
-  constexpr std::size_t kHeadBytes = 80;
   std::string out;
   for (const char c : name) {
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_') {
@@ -115,6 +118,32 @@ std::string key_file_name(std::string_view name) {
     return out;
   }
   return out.substr(0, kHeadBytes) + '%' + sha256_hex(name);
+}
+
+std::optional<std::string> name_of_key(std::string_view key) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  std::string name;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    if (key[i] != '%') {
+      name += key[i];
+      continue;
+    }
+    const int high = key.size() - i > 2 ? digit(key[i + 1]) : -1;
+    const int low = key.size() - i > 2 ? digit(key[i + 2]) : -1;
+    if (high < 0 || low < 0) {
+      return std::nullopt;
+    }
+    name += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return LockName::parse(name) && key_file_name(name) == key ? std::optional(name) : std::nullopt;
+}
+
+bool is_digest_key(std::string_view key) {
+  constexpr std::size_t kDigestKeyBytes = kHeadBytes + 1 + 64;
+  return key.size() == kDigestKeyBytes && key[kHeadBytes] == '%';
 }
 
 ShellAcceptor::Output ShellAcceptor::start(const Request& request) {

@@ -80,5 +80,9 @@ class ShellAcceptor {
 // The name of a lock as a file name: lower-case letters, digits, - and _ as they are, the rest %xx;
 // over 150 bytes the first 80, a % and the digest (64 hexadecimal digits of SHA-256).
 [[nodiscard]] std::string key_file_name(std::string_view name);
+// True if `key` may be that of a longer name, which only the lock's files tell.
+[[nodiscard]] bool is_digest_key(std::string_view key);
+// Of another key: the name of which it is the file name; nothing if it is none.
+[[nodiscard]] std::optional<std::string> name_of_key(std::string_view key);
 
 }  // namespace dexlock

@@ -70,6 +70,14 @@ void append_reply(std::string& out, const Keys& keys) {
 
 void append_reply(std::string& out, const Pong&) { append(out, "pong"); }
 
+void append_reply(std::string& out, const PastHolds& past) {
+  append(out, "history ", past_holds_text(past.holds));
+}
+
+void append_reply(std::string& out, const ServerFacts& facts) {
+  append(out, "facts ", facts_text(facts));
+}
+
 // Reading.
 
 std::optional<std::vector<std::string>> parse_names(std::string_view text) {
@@ -114,6 +122,15 @@ Fault read_fault(LineFields& fields) {
   return fault;
 }
 
+ServerFacts read_facts(LineFields& fields) {
+  const std::string_view text = fields.remainder("facts");
+  auto facts = parse_facts(text);
+  if (!facts) {
+    fields.refuse("list of facts", text);
+  }
+  return facts.value_or(ServerFacts{});
+}
+
 // Nothing for a word nobody knows.
 std::optional<ServerReply> read_reply(std::string_view word, LineFields& fields) {
   if (const auto verdict = kVerdicts(word)) {
@@ -137,6 +154,12 @@ std::optional<ServerReply> read_reply(std::string_view word, LineFields& fields)
   }
   if (word == "pong") {
     return Pong{};
+  }
+  if (word == "history") {
+    return PastHolds{fields.next("list of holds", parse_past_holds)};
+  }
+  if (word == "facts") {
+    return read_facts(fields);
   }
   return std::nullopt;
 }

@@ -8,6 +8,8 @@
 //   NUMBER keys more|end NAMES                    a,b,c in order, or -; after `more` follows
 //                                                 another such line of the same number
 //   NUMBER pong
+//   NUMBER history HOLDS                          as in past_hold.hpp, the newest first
+//   NUMBER facts FACTS                            as in server_facts.hpp
 //
 //   VERDICT  promise accepted beating state low far held alive fenced behind gone two-values
 //   KIND     unreachable not-member corrupt full busy refused denied
@@ -27,7 +29,9 @@
 
 #include "lock/ids.hpp"
 #include "register/message.hpp"
+#include "wire/past_hold.hpp"
 #include "wire/request_line.hpp"
+#include "wire/server_facts.hpp"
 #include "wire/where.hpp"
 
 namespace dexlock {
@@ -50,7 +54,12 @@ struct Keys {
 
 struct Pong {};
 
-using ServerReply = std::variant<Answer, Fault, GroupStands, Activated, Keys, Pong>;
+struct PastHolds {
+  std::vector<PastHold> holds;
+};
+
+using ServerReply =
+    std::variant<Answer, Fault, GroupStands, Activated, Keys, Pong, PastHolds, ServerFacts>;
 
 struct NumberedReply {
   std::uint32_t id = 0;

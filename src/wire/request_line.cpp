@@ -102,6 +102,12 @@ void append_asked(std::string& out, const Watch& asked) {
 
 void append_asked(std::string& out, const Unwatch& asked) { append(out, "unwatch ", asked.watch); }
 
+void append_asked(std::string& out, const ListHolds& asked) {
+  append(out, "history ", where_text(asked.where), ' ', asked.key);
+}
+
+void append_asked(std::string& out, const AskFacts&) { append(out, "facts"); }
+
 // Reading.
 
 std::optional<std::string> parse_name(std::string_view text) {
@@ -246,6 +252,14 @@ std::optional<ClientLine> read_line(std::string_view verb, LineFields& fields) {
   if (verb == "unwatch") {
     return Unwatch{fields.next("number of a watch", parse_line_number)};
   }
+  if (verb == "history") {
+    ListHolds asked{.where = fields.next("place", parse_where)};
+    asked.key = fields.next("lock name", parse_name);
+    return asked;
+  }
+  if (verb == "facts") {
+    return AskFacts{};
+  }
   return std::nullopt;
 }
 
@@ -259,7 +273,7 @@ void append_asked(std::string& out, const KeyRequest& asked) {
 
 std::string_view verb_of(const ClientLine& line) {
   constexpr std::array<std::string_view, std::variant_size_v<ClientLine>> kVerbs{
-      "", "propose", "activate", "keys", "ping", "watch", "unwatch"};
+      "", "propose", "activate", "keys", "ping", "watch", "unwatch", "history", "facts"};
   const auto* one = std::get_if<KeyRequest>(&line);
   return one != nullptr ? kKeyVerbs[one->request.index()].first : kVerbs[line.index()];
 }
@@ -267,6 +281,9 @@ std::string_view verb_of(const ClientLine& line) {
 const std::string* lock_of(const ClientLine& line) {
   if (const auto* one = std::get_if<KeyRequest>(&line)) {
     return &one->key;
+  }
+  if (const auto* listed = std::get_if<ListHolds>(&line)) {
+    return &listed->key;
   }
   const auto* watched = std::get_if<Watch>(&line);
   return watched != nullptr ? &watched->key : nullptr;

@@ -10,6 +10,8 @@
 //   NUMBER propose GROUP EPOCH MEMBERS             set once: what this store's group is to be
 //   NUMBER activate GROUP EPOCH                    it stands on all members: vote from now on
 //   NUMBER keys WHERE                              the names of all locks
+//   NUMBER history WHERE NAME                      who had it, as far as it is kept
+//   NUMBER facts                                   of the machine
 //   NUMBER prepare WHERE NAME BALLOT plain
 //   NUMBER prepare WHERE NAME BALLOT acquire CLAIM
 //   NUMBER prepare WHERE NAME BALLOT evict TOKEN BEAT BOOTS
@@ -57,6 +59,13 @@ struct ListKeys {
   Where where;
 };
 
+struct ListHolds {
+  Where where;
+  std::string key;  // the name of the lock
+};
+
+struct AskFacts {};
+
 struct Ping {};
 
 // Only a hint: what is not told is found out by reading.
@@ -76,8 +85,8 @@ struct KeyRequest {
   Request request;
 };
 
-using ClientLine =
-    std::variant<KeyRequest, ProposeGroup, ActivateGroup, ListKeys, Ping, Watch, Unwatch>;
+using ClientLine = std::variant<KeyRequest, ProposeGroup, ActivateGroup, ListKeys, Ping, Watch,
+                                Unwatch, ListHolds, AskFacts>;
 
 struct NumberedRequest {
   std::uint32_t id = 0;

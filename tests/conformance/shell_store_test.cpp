@@ -207,6 +207,14 @@ TEST_P(ShellStore, StopsBeforeVersionsOverflow) {
   EXPECT_EQ(store->ask(on('H', "k 1999999999.0-w.0 1")), "! bad");
 }
 
+TEST_P(ShellStore, TellsTheRoomOnTheDiskAndTheUptime) {
+  const auto store = open();
+  EXPECT_THAT(store->ask("S"),
+              ::testing::MatchesRegex("= [0-9]+ [0-9]+ ([0-9]+ [0-9]+|- -) [0-9]+\\.[0-9]+"));
+  EXPECT_EQ(store->ask("S x"), "?");
+  EXPECT_EQ(store->ask("N"), "ok");
+}
+
 TEST_P(ShellStore, KeepsTickets) {
   const auto store = open_active();
   EXPECT_EQ(store->ask(on('T', "k c-1 1:c-1:x")), "-");

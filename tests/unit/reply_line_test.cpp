@@ -1,5 +1,6 @@
 #include "wire/reply_line.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "wire/durable_text.hpp"
@@ -11,9 +12,42 @@ namespace {
 constexpr int kRuns = 500;
 constexpr int kDamagesPerRun = 20;
 
+std::vector<PastHold> past_holds_of(WireSamples& samples) {
+  std::vector<PastHold> holds;
+  for (std::size_t n = samples.below(kPastHoldsMax + 1); n > 0; --n) {
+    PastHold hold{.token = samples.token(),
+                  .state = static_cast<HoldState>(samples.below(5)),
+                  .who = samples.free_text(kWhoBytesMax / 3)};
+    if (samples.coin()) {
+      hold.from = std::chrono::milliseconds(samples.small());
+    }
+    if (samples.coin()) {
+      hold.to = std::chrono::milliseconds(samples.small());
+    }
+    holds.push_back(hold);
+  }
+  return holds;
+}
+
+ServerFacts facts_of(WireSamples& samples) {
+  ServerFacts facts;
+  if (samples.coin()) {
+    facts.uptime = std::chrono::nanoseconds(samples.token().value);
+  }
+  for (auto* fact : {&facts.free_bytes, &facts.bytes, &facts.free_inodes, &facts.inodes}) {
+    if (samples.coin()) {
+      *fact = samples.small();
+    }
+  }
+  if (samples.coin()) {
+    facts.later = {"more=1", "most=x"};
+  }
+  return facts;
+}
+
 NumberedReply reply_of(WireSamples& samples) {
   NumberedReply numbered{.id = samples.small(), .reply = Pong{}};
-  switch (samples.below(9)) {
+  switch (samples.below(11)) {
     case 0:
       break;
     case 1: {
@@ -38,6 +72,12 @@ NumberedReply reply_of(WireSamples& samples) {
       numbered.reply = keys_in_lines(names).front();
       break;
     }
+    case 5:
+      numbered.reply = PastHolds{past_holds_of(samples)};
+      break;
+    case 6:
+      numbered.reply = facts_of(samples);
+      break;
     default:
       numbered.reply = Answer{static_cast<Verdict>(samples.below(12)),
                               state_of(samples.durable(), samples.soft(), samples.boot())};
@@ -77,6 +117,10 @@ void expect_same(const Keys& a, const Keys& b) {
 
 void expect_same(const Pong&, const Pong&) {}
 
+void expect_same(const PastHolds& a, const PastHolds& b) { EXPECT_EQ(a.holds, b.holds); }
+
+void expect_same(const ServerFacts& a, const ServerFacts& b) { EXPECT_EQ(a, b); }
+
 std::string refusal_of(std::string_view line, std::uint32_t id = 7) {
   const auto parsed = parse_reply_line(line);
   if (parsed) {
@@ -108,6 +152,14 @@ TEST(ReplyLine, LooksAsDocumented) {
   EXPECT_EQ(reply_line({7, Keys{{"a", "b/c"}, true}}), "7 keys more a,b/c");
   EXPECT_EQ(reply_line({7, Keys{}}), "7 keys end -");
   EXPECT_EQ(reply_line({7, Pong{}}), "7 pong");
+  const PastHold held{FencingToken{9}, std::chrono::milliseconds(1700), {}, {}, "ann@x"};
+  const PastHold expired{FencingToken{8}, {}, std::chrono::milliseconds(1600), HoldState::expired};
+  EXPECT_EQ(reply_line({7, PastHolds{{held, expired}}}),
+            "7 history 9:1700:-:holding:ann@x,8:-:1600:expired:");
+  EXPECT_EQ(reply_line({7, PastHolds{}}), "7 history -");
+  EXPECT_EQ(reply_line({7, ServerFacts{.uptime = std::chrono::nanoseconds(5), .inodes = 9}}),
+            "7 facts uptime=5 inodes=9");
+  EXPECT_EQ(reply_line({7, ServerFacts{}}), "7 facts -");
 }
 
 TEST(ReplyLine, SaysInOneWordWhatBecameOfTheRequest) {
@@ -277,6 +329,16 @@ TEST(ReplyLine, OfAServerThatContradictsItselfIsRefused) {
   refusal_of("7 pong" + std::string(kLineBytesMax, 'x'));
   refusal_of(std::string("7 fault full a\0b", 16));
   refusal_of("7 fault full a\x1b[2J");
+}
+
+TEST(ReplyLine, OfFactsHasEachOnceInOrderAndKeepsLaterOnesBehindThem) {
+  const auto parsed = parse_reply_line("7 facts free=5 size=6 colour=red");
+  ASSERT_TRUE(parsed);
+  EXPECT_THAT(std::get<ServerFacts>(parsed->reply).later, testing::ElementsAre("colour=red"));
+  for (const char* text : {"size=6 free=5", "free=5 free=5", "colour=red free=5", "free=x", "free",
+                           "=5", "free=5 -", "free=9223372036854775808"}) {
+    refusal_of(std::string("7 facts ") + text);
+  }
 }
 
 TEST(ReplyLine, OfAFaultIsCutAndPrintable) {

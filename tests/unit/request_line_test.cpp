@@ -46,7 +46,7 @@ Request request_of(WireSamples& samples) {
 NumberedRequest line_of(WireSamples& samples) {
   NumberedRequest numbered{.id = samples.small(), .line = Ping{}};
   numbered.id += numbered.id == 0 ? 1 : 0;
-  switch (samples.below(10)) {
+  switch (samples.below(12)) {
     case 0:
       numbered.line = Ping{};
       break;
@@ -64,6 +64,12 @@ NumberedRequest line_of(WireSamples& samples) {
       break;
     case 5:
       numbered.line = Unwatch{samples.small() | 1U};
+      break;
+    case 6:
+      numbered.line = ListHolds{samples.where(), samples.lock_name()};
+      break;
+    case 7:
+      numbered.line = AskFacts{};
       break;
     default:
       numbered.line = KeyRequest{samples.where(), samples.lock_name(), request_of(samples)};
@@ -136,6 +142,12 @@ void expect_same(const ListKeys& a, const ListKeys& b) { EXPECT_EQ(a.where, b.wh
 
 void expect_same(const Ping&, const Ping&) {}
 
+void expect_same(const AskFacts&, const AskFacts&) {}
+
+void expect_same(const ListHolds& a, const ListHolds& b) {
+  EXPECT_EQ(std::tie(a.where, a.key), std::tie(b.where, b.key));
+}
+
 void expect_same(const Watch& a, const Watch& b) {
   EXPECT_EQ(std::tie(a.where, a.key, a.client), std::tie(b.where, b.key, b.client));
 }
@@ -164,6 +176,8 @@ TEST(RequestLine, LooksAsDocumented) {
   EXPECT_EQ(request_line({8, Watch{where, "db/main", ClientId{"c1"}}}),
             "8 watch g1.s1.e1 db/main c1");
   EXPECT_EQ(request_line({9, Unwatch{8}}), "9 unwatch 8");
+  EXPECT_EQ(request_line({10, ListHolds{where, "db/main"}}), "10 history g1.s1.e1 db/main");
+  EXPECT_EQ(request_line({11, AskFacts{}}), "11 facts");
   EXPECT_EQ(request_line({2, ProposeGroup{"g1", Epoch{1}, {"s1", "s2", "s3"}}}),
             "2 propose g1 1 s1,s2,s3");
   EXPECT_EQ(request_line({3, ActivateGroup{"g1", Epoch{1}}}), "3 activate g1 1");
@@ -201,7 +215,7 @@ TEST(RequestLine, ReadsBackWhatItWrote) {
     const std::string rest = line.substr(line.find(' ') + 1);
     EXPECT_EQ(verb_of(numbered.line), rest.substr(0, rest.find(' ')));
     const std::string* lock = lock_of(numbered.line);
-    EXPECT_TRUE(lock == nullptr || rest.contains(' ' + *lock + ' ')) << line;
+    EXPECT_TRUE(lock == nullptr || (rest + ' ').contains(' ' + *lock + ' ')) << line;
     std::visit(
         [&parsed](const auto& asked) {
           expect_same(asked, std::get<std::decay_t<decltype(asked)>>(parsed->line));
