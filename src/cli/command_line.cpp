@@ -10,10 +10,14 @@
 
 #include "cli/change_commands.hpp"
 #include "cli/guard_command.hpp"
+#include "cli/history_command.hpp"
+#include "cli/list_command.hpp"
 #include "cli/one_shot_commands.hpp"
 #include "cli/remaining_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/serve_command.hpp"
+#include "cli/show_command.hpp"
+#include "cli/status_command.hpp"
 #include "dexlock/exit_status.hpp"
 
 namespace dexlock {
@@ -37,6 +41,10 @@ constexpr std::array kCommands{
     Command{"break", break_command, false, "take a lock from a holder at once"},
     Command{"hold", hold_command, false, "grant a lock to nobody, for maintenance"},
     Command{"handover", handover_command, false, "give a lock to somebody who waits"},
+    Command{"show", show_command, false, "the same as show-lock; with --json for programs"},
+    Command{"list", list_command, false, "list locks, who holds them, how many wait"},
+    Command{"history", history_command, false, "who had a lock, and how that ended"},
+    Command{"status", status_command, false, "show the lock servers; 0 = a majority"},
     Command{"serve", serve_command, false, "be a lock server for many clients"},
     Command{"lock-server-init", server_init_command, true, "check a lock server's store at boot"},
 };

@@ -1,0 +1,92 @@
+#include "cli/list_command.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/command_line.hpp"
+#include "cli/look_options.hpp"
+#include "cli/shown_text.hpp"
+#include "cli/sights_json.hpp"
+#include "cli/status_of.hpp"
+#include "dexlock/exit_status.hpp"
+
+namespace dexlock {
+namespace {
+
+std::string json_text(const LocksSight& sight) {
+  std::vector<std::string> locks;
+  for (const LockSight& lock : sight.locks) {
+    locks.push_back(json_of(lock));
+  }
+  JsonObject object = json_answer();
+  object.add_json("locks", json_array(locks));
+  object.add_json("troubles", json_troubles(sight.servers, sight.troubles));
+  add_group(object, sight.servers);
+  return object.text() + '\n';
+}
+
+std::string table(const std::vector<LockSight>& locks) {
+  constexpr std::size_t kNameColumnsMax = 40;
+  std::size_t width = 4;
+  for (const LockSight& lock : locks) {
+    width = std::max(width, std::min(lock.name.size(), kNameColumnsMax));
+  }
+  std::string text;
+  const auto row = [&](std::string_view name, std::string_view state, std::string_view token,
+                       std::string_view age, std::string_view waiting, std::string_view holder) {
+    text += fmt::format("{:<{}}  {:<6}  {:>6}  {:>8}  {:>4}  {}\n", name, width, state, token, age,
+                        waiting, holder);
+  };
+  row("LOCK", "STATE", "TOKEN", "BEAT", "WAIT", "HOLDER");
+  for (const LockSight& lock : locks) {
+    const std::string waiting = std::to_string(lock.waiters.size());
+    for (const HolderSight& holder : lock.holders) {
+      row(lock.name, "held", std::to_string(holder.token), shown_time(holder.heartbeat_age),
+          waiting, shown_text(holder.who));
+    }
+    if (!lock.is_held()) {
+      row(lock.name, lock.closed.empty() ? "free" : "closed", std::to_string(lock.last_token), "-",
+          waiting, lock.closed.empty() ? "-" : shown_text(lock.closed));
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+int list_command(std::span<const std::string> words) {
+  CLI::App app(
+      "Lists all locks that any reachable lock server knows, by the newest record of each. TOKEN: "
+      "of the holder, or the last one given. BEAT: how old the holder's heartbeat is, where that "
+      "is known (of holders on this machine). WAIT: how many stand in line.",
+      "dex-lock list");
+  std::string pattern = "*";
+  LookOptions look;
+  app.add_option("PATTERN", pattern,
+                 "only names that match it, as in the shell: db/*; a * matches slashes as well");
+  look.add_to(app);
+  if (const auto status = parse_words(app, words)) {
+    return *status;
+  }
+  std::chrono::milliseconds limit{};
+  if (!look.read(limit)) {
+    return static_cast<int>(ExitStatus::usage);
+  }
+  const auto inspector = Inspector::open(limit);
+  const auto sight = inspector ? (*inspector)->locks(pattern)
+                               : Result<LocksSight>(std::unexpected(inspector.error()));
+  if (!sight) {
+    complain(sight.error().text);
+    return status_of(sight.error());
+  }
+  const int status = status_after(sight->servers, sight->troubles);
+  if (!sight->servers.usable) {
+    return status;
+  }
+  const int said = printed(look.json ? json_text(*sight) : table(sight->locks));
+  return said != 0 ? said : status;
+}
+
+}  // namespace dexlock

@@ -1,0 +1,32 @@
+// What the commands that look on have in common: their options, the texts of servers that do not
+// answer, and printing at the end.
+//
+// Threads: one.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "cli/parse.hpp"
+#include "dexlock/inspection.hpp"
+
+namespace dexlock {
+
+struct LookOptions {
+  bool json = false;
+  std::string patience = "10";
+
+  void add_to(CLI::App& app, bool with_json = true);
+  // False after a complaint.
+  [[nodiscard]] bool read(std::chrono::milliseconds& limit) const;
+};
+
+// The exit status for what was printed: 0, or 74 if it could not be.
+[[nodiscard]] int printed(const std::string& text);
+
+// Complains of problems, and that no majority answers; the exit status.
+[[nodiscard]] int status_after(const ServersSight& servers,
+                               const std::vector<std::string>& troubles);
+
+}  // namespace dexlock

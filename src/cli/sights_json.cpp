@@ -1,0 +1,137 @@
+#include "cli/sights_json.hpp"
+
+#include <algorithm>
+
+namespace dexlock {
+namespace {
+
+std::optional<std::int64_t> in_ms(const std::optional<std::chrono::milliseconds>& time) {
+  return time ? std::optional(time->count()) : std::nullopt;
+}
+
+std::optional<std::int64_t> in_us(const std::optional<std::chrono::nanoseconds>& time) {
+  return time ? std::optional(time->count() / 1000) : std::nullopt;
+}
+
+std::string json_of(const HolderSight& holder) {
+  JsonObject object;
+  object.add("token", holder.token).add("who", holder.who);
+  switch (holder.sharing.mode) {
+    case Sharing::Mode::exclusive:
+      object.add("mode", "exclusive");
+      break;
+    case Sharing::Mode::shared:
+      object.add("mode", "shared");
+      break;
+    case Sharing::Mode::permits:
+      object.add("mode", "permits")
+          .add("permits", holder.sharing.permits)
+          .add("of", holder.sharing.of);
+      break;
+  }
+  return object.add("timeout_ms", holder.timeout.count())
+      .add("stop_timeout_ms", holder.stop_timeout.count())
+      .add("heartbeat", holder.heartbeat)
+      .add("heartbeat_age_ms", in_ms(holder.heartbeat_age))
+      .text();
+}
+
+std::string json_of(const WaiterSight& waiter) {
+  return JsonObject().add("number", waiter.number).add("who", waiter.who).text();
+}
+
+template <class Sight>
+std::string json_list(const std::vector<Sight>& sights) {
+  std::vector<std::string> items;
+  for (const Sight& sight : sights) {
+    items.push_back(json_of(sight));
+  }
+  return json_array(items);
+}
+
+}  // namespace
+
+JsonObject json_answer() { return JsonObject().add("format", kJsonFormat); }
+
+std::string json_of(const LockSight& lock) {
+  JsonObject object;
+  object.add("name", lock.name)
+      .add("held", lock.is_held())
+      .add("last_token", lock.last_token)
+      .add_if("closed", lock.closed)
+      .add_json("holders", json_list(lock.holders))
+      .add_json("waiters", json_list(lock.waiters));
+  if (lock.last) {
+    object.add_json("last", JsonObject()
+                                .add("token", lock.last->token)
+                                .add("who", lock.last->who)
+                                .add("how", lock.last->how)
+                                .text());
+  } else {
+    object.add_json("last", "null");
+  }
+  return object.add("value", lock.value)
+      .add("value_token", lock.value ? std::optional(lock.value_token) : std::nullopt)
+      .add("shown_by", lock.shown_by)
+      .text();
+}
+
+std::string json_of(const ServerSight& server) {
+  return JsonObject()
+      .add("name", server.name)
+      .add("reachable", server.reachable)
+      .add("votes", server.votes)
+      .add_if("trouble", server.trouble)
+      .add("greeting_us", in_us(server.greeting))
+      .add("answer_us", in_us(server.answer))
+      .add_if("store", server.format)
+      .add_if("sync", server.sync)
+      .add_if("directory", server.directory)
+      .add_if("incarnation", server.incarnation)
+      .add_if("boot", server.boot)
+      .add_if("group", server.group)
+      .add("epoch", server.epoch == 0 ? std::nullopt : std::optional(server.epoch))
+      .add_json("members", json_strings(server.members))
+      .add("free_bytes", server.free_bytes)
+      .add("bytes", server.bytes)
+      .add("free_inodes", server.free_inodes)
+      .add("inodes", server.inodes)
+      .text();
+}
+
+std::string json_of(const HoldSight& hold) {
+  return JsonObject()
+      .add("token", hold.token)
+      .add("who", hold.who)
+      .add("from_ms", in_ms(hold.from))
+      .add("to_ms", in_ms(hold.to))
+      .add("how", hold.how)
+      .text();
+}
+
+void add_group(JsonObject& object, const ServersSight& servers) {
+  object.add_if("group", servers.group)
+      .add("epoch", servers.group.empty() ? std::nullopt : std::optional(servers.epoch))
+      .add("configured", servers.servers.size())
+      .add("reachable", servers.reachable())
+      .add("voting", servers.voting())
+      .add("needed", servers.majority)
+      .add("majority", servers.has_majority());
+}
+
+std::string json_troubles(const ServersSight& servers, const std::vector<std::string>& more) {
+  std::vector<std::string> texts;
+  const auto add = [&](const std::string& text) {
+    if (!text.empty() && std::ranges::find(texts, text) == texts.end()) {
+      texts.push_back(text);
+    }
+  };
+  std::ranges::for_each(servers.problems, add);
+  for (const ServerSight& server : servers.servers) {
+    add(server.trouble);
+  }
+  std::ranges::for_each(more, add);
+  return json_strings(texts);
+}
+
+}  // namespace dexlock

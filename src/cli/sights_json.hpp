@@ -1,0 +1,28 @@
+// What was seen, as JSON: docs/json.md.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <string>
+
+#include "cli/json_text.hpp"
+#include "dexlock/inspection.hpp"
+
+namespace dexlock {
+
+inline constexpr int kJsonFormat = 1;
+
+// The object of one command, with its format in it.
+[[nodiscard]] JsonObject json_answer();
+
+[[nodiscard]] std::string json_of(const LockSight& lock);
+[[nodiscard]] std::string json_of(const ServerSight& server);
+[[nodiscard]] std::string json_of(const HoldSight& hold);
+
+// Adds what is known of the group and the majority.
+void add_group(JsonObject& object, const ServersSight& servers);
+// The troubles of the servers and `more`, each once.
+[[nodiscard]] std::string json_troubles(const ServersSight& servers,
+                                        const std::vector<std::string>& more);
+
+}  // namespace dexlock

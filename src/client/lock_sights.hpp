@@ -1,0 +1,26 @@
+// What servers show of a lock, put into words for people and programs that look on.
+//
+// Threads: pure functions, but for the name of this host.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dexlock/inspection.hpp"
+#include "register/message.hpp"
+
+namespace dexlock {
+
+struct ShownState {
+  State state;
+  bool same_machine = false;  // whoever holds the lock there is on this machine
+};
+
+// By the newest record of `shown`; heartbeats and waiters of all of them.
+[[nodiscard]] LockSight lock_sight(const std::string& name, const std::vector<ShownState>& shown);
+
+[[nodiscard]] std::string_view end_word(EndKind how);
+
+}  // namespace dexlock

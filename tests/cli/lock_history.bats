@@ -1,0 +1,132 @@
+# dex-lock history: who had a lock, as far as it is kept.
+
+bats_require_minimum_version 1.5.0
+load place.bash
+load json.bash
+
+setup() {
+  place_setup
+}
+
+teardown() {
+  place_teardown
+}
+
+# history NAME EXPRESSION: of its JSON
+history() {
+  dex-lock history --json "$1" | json "$2"
+}
+
+@test "grants, releases and take-overs are told, the newest first" {
+  dex-lock run job -- true
+  get-lock --owner dead job 0.2
+  tries_until_held 0 get-lock --owner heir job 30
+  [ "$(history job '[(h["token"], h["how"]) for h in d["holds"]]')" = \
+    '[[3, "holding"], [2, "expired"], [1, "released"]]' ]
+  [ "$(history job 'd["holds"][0]["to_ms"], d["format"], d["complete"]')" = "(None, 1, False)" ]
+  [ "$(history job 'all(1.7e12 < h["from_ms"] <= h["to_ms"] for h in d["holds"][1:])')" = true ]
+  [ "$(history other 'd["holds"]')" = "[]" ]
+  run -0 --separate-stderr dex-lock history job
+  [ "${#lines[@]}" -eq 4 ]
+  [[ ${lines[2]} == *" 2 "*" expired, taken over "*"@"* ]]
+  [[ $stderr == *"holds may be missing"* ]]
+}
+
+@test "the last twenty are kept" {
+  for _ in {1..24}; do
+    dex-lock run --try job -- true
+  done
+  [ "$(history job '[h["token"] for h in d["holds"]] == list(range(24, 4, -1))')" = true ]
+}
+
+@test "a renewal leaves the file alone, and without the file there is the record" {
+  get-lock --owner me job 30
+  cp "$PLACE/state/store/history" "$PLACE/before"
+  get-lock --owner me job 30
+  cmp "$PLACE/before" "$PLACE/state/store/history"
+  release-lock --owner me job
+  rm "$PLACE/state/store/history"
+  [ "$(history job '[(h["token"], h["how"], h["from_ms"]) for h in d["holds"]]')" = \
+    '[[1, "released", null]]' ]
+  get-lock --owner me job 30
+  [ "$(history job '[h["token"] for h in d["holds"]]')" = '[2, 1]' ]
+}
+
+@test "what stands in the way of the file stands in the way of no lock" {
+  init-lock
+  mkdir "$PLACE/state/store/history"
+  dex-lock run --try job -- true
+  [ "$(history job 'd["holds"][0]["how"]')" = released ]
+}
+
+@test "three servers: merged, and what one has missed the others tell" {
+  three_sockets
+  dex-lock run job -- true
+  kill -KILL "${PID[a]}"
+  eventually test -s "$PLACE/a.status"
+  dex-lock run job -- true
+  serve a --listen "unix:$PLACE/a.sock"
+  kill -KILL "${PID[b]}"
+  eventually test -s "$PLACE/b.status"
+  dex-lock run job -- true
+  rm "$PLACE/store-c/history"
+  [ "$(history job '[(h["token"], h["how"]) for h in d["holds"]]')" = \
+    '[[3, "released"], [1, "released"]]' ]
+  serve b --listen "unix:$PLACE/b.sock"
+  [ "$(history job '[(h["token"], h["how"]) for h in d["holds"]]')" = \
+    '[[3, "released"], [2, "released"], [1, "released"]]' ]
+}
+
+@test "without a majority it shows what there is, and fails" {
+  three_sockets
+  dex-lock run job -- true
+  kill -KILL "${PID[a]}" "${PID[b]}"
+  eventually test -s "$PLACE/a.status"
+  eventually test -s "$PLACE/b.status"
+  run -1 --separate-stderr dex-lock history job
+  [[ ${lines[1]} == *" 1 "*" released "* ]]
+  [[ $stderr == *"no majority"* ]]
+}
+
+@test "an old server, which has not heard of history, is named" {
+  python3 - "$PLACE/old.sock" >"$PLACE/old.out" 2>&1 3>&- <<'END' &
+import socket, sys
+here = socket.socket(socket.AF_UNIX)
+here.bind(sys.argv[1])
+here.listen()
+print("listening", flush=True)
+me = "old1"
+while True:
+    peer, _ = here.accept()
+    lines = peer.makefile("rw")
+    lines.write(f"dex-lock 1 lmdb inc={me} boot=b1 sync=file proposed=g1:1:{me} active=g1.{me}.e1 dir=/old\n")
+    lines.flush()
+    for line in lines:
+        number, verb = line.split()[:2]
+        if verb == "ping":
+            answer = "pong"
+        elif verb == "read":
+            answer = "state 1;p=1.0.0.0.0;f=1.0.0.0.0;a=1.0.0.0.0;s=open;v=- b1 - -"
+        else:
+            answer = f'fault refused request refused: verb "{verb}" cannot be read'
+        lines.write(f"{number} {answer}\n")
+        lines.flush()
+END
+  old=$!
+  eventually grep -q listening "$PLACE/old.out"
+  configured "unix:$PLACE/old.sock"
+  run -0 --separate-stderr dex-lock history job
+  [[ $stderr == *"old.sock: keeps no history"* ]]
+  run -0 dex-lock status
+  [[ $output == *"free space not known"* ]]
+  kill "$old"
+}
+
+@test "bad arguments are refused before anything is asked" {
+  for arguments in "" "a b" "../x" "a --patience x" "-x"; do
+    # shellcheck disable=SC2086
+    run -64 --separate-stderr dex-lock history $arguments
+    [ -z "$output" ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+  done
+}
