@@ -144,10 +144,17 @@ struct OwnHoldSight {
 DEXLOCK_API [[nodiscard]] Result<std::optional<OwnHoldSight>> own_hold(
     const std::string& name, const std::optional<std::string>& owner);
 
+struct InspectorOptions {
+  std::chrono::milliseconds patience{10'000};  // for the greeting of each server, and each answer
+  // To look again and again: whoever has not greeted within a moment is not waited for, and shown
+  // as not reachable until it has.
+  bool live = false;
+};
+
 class DEXLOCK_API Inspector {
  public:
-  // `limit`: for the greeting of each server, and for each answer. Errors: bad_config, io.
-  [[nodiscard]] static Result<std::unique_ptr<Inspector>> open(std::chrono::milliseconds limit);
+  // Errors: bad_config, io.
+  [[nodiscard]] static Result<std::unique_ptr<Inspector>> open(const InspectorOptions& options);
 
   virtual ~Inspector() = default;
 
@@ -160,6 +167,8 @@ class DEXLOCK_API Inspector {
   [[nodiscard]] virtual Result<OneLockSight> lock(const std::string& name) = 0;
   [[nodiscard]] virtual Result<HistorySight> history(const std::string& name) = 0;
 
+  // Lets time pass, in which connections go on being made.
+  virtual void wait(std::chrono::milliseconds length) = 0;
   // Ends what goes on, and all that is asked later, at once.
   virtual void stop() = 0;
 };

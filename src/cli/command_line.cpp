@@ -18,6 +18,7 @@
 #include "cli/serve_command.hpp"
 #include "cli/show_command.hpp"
 #include "cli/status_command.hpp"
+#include "cli/top_command.hpp"
 #include "dexlock/exit_status.hpp"
 
 namespace dexlock {
@@ -44,6 +45,7 @@ constexpr std::array kCommands{
     Command{"show", show_command, false, "the same as show-lock; with --json for programs"},
     Command{"list", list_command, false, "list locks, who holds them, how many wait"},
     Command{"history", history_command, false, "who had a lock, and how that ended"},
+    Command{"top", top_command, false, "watch locks and servers on a full screen"},
     Command{"status", status_command, false, "show the lock servers; 0 = a majority"},
     Command{"serve", serve_command, false, "be a lock server for many clients"},
     Command{"lock-server-init", server_init_command, true, "check a lock server's store at boot"},

@@ -64,11 +64,11 @@ int history_command(std::span<const std::string> words) {
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
-  std::chrono::milliseconds limit{};
-  if (!look.read(limit)) {
+  InspectorOptions options;
+  if (!look.read(options)) {
     return static_cast<int>(ExitStatus::usage);
   }
-  const auto inspector = Inspector::open(limit);
+  const auto inspector = Inspector::open(options);
   const auto sight = inspector ? (*inspector)->history(name)
                                : Result<HistorySight>(std::unexpected(inspector.error()));
   if (!sight) {

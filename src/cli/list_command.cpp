@@ -70,11 +70,11 @@ int list_command(std::span<const std::string> words) {
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
-  std::chrono::milliseconds limit{};
-  if (!look.read(limit)) {
+  InspectorOptions options;
+  if (!look.read(options)) {
     return static_cast<int>(ExitStatus::usage);
   }
-  const auto inspector = Inspector::open(limit);
+  const auto inspector = Inspector::open(options);
   const auto sight = inspector ? (*inspector)->locks(pattern)
                                : Result<LocksSight>(std::unexpected(inspector.error()));
   if (!sight) {

@@ -23,8 +23,8 @@ void LookOptions::add_to(CLI::App& app, bool with_json) {
       ->capture_default_str();
 }
 
-bool LookOptions::read(std::chrono::milliseconds& limit) const {
-  return read_duration(patience, kPatienceLimits, "--patience", limit);
+bool LookOptions::read(InspectorOptions& options) const {
+  return read_duration(patience, kPatienceLimits, "--patience", options.patience);
 }
 
 int printed(const std::string& text) {

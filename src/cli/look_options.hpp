@@ -4,7 +4,6 @@
 // Threads: one.
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <vector>
 
@@ -19,7 +18,7 @@ struct LookOptions {
 
   void add_to(CLI::App& app, bool with_json = true);
   // False after a complaint.
-  [[nodiscard]] bool read(std::chrono::milliseconds& limit) const;
+  [[nodiscard]] bool read(InspectorOptions& options) const;
 };
 
 // The exit status for what was printed: 0, or 74 if it could not be.

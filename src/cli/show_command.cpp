@@ -48,12 +48,12 @@ int fail_with(const Error& error) {
   return status_of(error);
 }
 
-int show_json(const OneShotOptions& options, std::chrono::milliseconds limit) {
+int show_json(const OneShotOptions& options, const InspectorOptions& inspecting) {
   const auto own = own_hold(options.name, options.owner);
   if (!own) {
     return fail_with(own.error());
   }
-  const auto inspector = Inspector::open(limit);
+  const auto inspector = Inspector::open(inspecting);
   if (!inspector) {
     return fail_with(inspector.error());
   }
@@ -82,8 +82,8 @@ int show_command(std::span<const std::string> words) {
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
-  std::chrono::milliseconds limit{};
-  if (!look.read(limit)) {
+  InspectorOptions inspecting;
+  if (!look.read(inspecting)) {
     return static_cast<int>(ExitStatus::usage);
   }
   const char* from_environment = ::getenv("DEXLOCK_OWNER");
@@ -93,7 +93,7 @@ int show_command(std::span<const std::string> words) {
     options.owner = from_environment;
   }
   if (look.json) {
-    return show_json(options, limit);
+    return show_json(options, inspecting);
   }
   const auto text = show_lock(options);
   return text ? printed(*text) : fail_with(text.error());

@@ -95,11 +95,11 @@ int status_command(std::span<const std::string> words) {
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
-  std::chrono::milliseconds limit{};
-  if (!look.read(limit)) {
+  InspectorOptions options;
+  if (!look.read(options)) {
     return static_cast<int>(ExitStatus::usage);
   }
-  const auto inspector = Inspector::open(limit);
+  const auto inspector = Inspector::open(options);
   if (!inspector) {
     complain(inspector.error().text);
     return status_of(inspector.error());

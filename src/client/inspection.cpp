@@ -16,12 +16,14 @@ using std::chrono::milliseconds;
 
 // How often it is looked who has been silent for too long.
 constexpr milliseconds kLook{50};
+// A server that is down is not tried more often.
+constexpr milliseconds kReopen{3'000};
 
 }  // namespace
 
-Inspection::Inspection(Config config, std::optional<std::string> remembered, milliseconds limit)
+Inspection::Inspection(Config config, std::optional<std::string> remembered, const Limits& limits)
     : config_(std::move(config)),
-      limit_(limit),
+      limits_(limits),
       timer_(loop_),
       assembly_(shown_names(config_), std::move(remembered), group_digest),
       seats_(config_.servers.size()) {
@@ -38,20 +40,25 @@ Inspection::Inspection(Config config, std::optional<std::string> remembered, mil
 Inspection::~Inspection() = default;
 
 void Inspection::connect() {
+  const auto now = Clock::now();
   for (Seat& seat : seats_) {
-    if (!seat.connected) {
+    const bool tried_just_now = seat.opened && now - *seat.opened < kReopen;
+    if (!seat.connected && !seat.opening && !tried_just_now) {
       seat.opening = true;
       seat.greeted_after.reset();
-      seat.heard = Clock::now();
+      seat.opened = now;
+      seat.heard = now;
       seat.link->open();
     }
   }
-  run_until([this] { return std::ranges::none_of(seats_, &Seat::opening); });
+  run_until([this, end = now + limits_.connect] {
+    return Clock::now() >= end || std::ranges::none_of(seats_, &Seat::opening);
+  });
 }
 
 void Inspection::on_greeting(std::size_t server, const LinkGreeting& greeting) {
   Seat& seat = seats_[server];
-  seat.greeted_after = Clock::now() - seat.heard;
+  seat.greeted_after = Clock::now() - *seat.opened;
   seat.connected = true;
   seat.opening = false;
   seat.greeting = greeting;
@@ -73,9 +80,9 @@ void Inspection::on_down(std::size_t server, Error why) {
 }
 
 void Inspection::give_up(std::size_t server, const std::string& why) {
-  on_down(server,
-          Error{Errc::no_quorum, fmt::format("{}: {} within {:g} s", seats_[server].shown, why,
-                                             std::chrono::duration<double>(limit_).count())});
+  on_down(server, Error{Errc::no_quorum,
+                        fmt::format("{}: {} within {:g} s", seats_[server].shown, why,
+                                    std::chrono::duration<double>(limits_.answer).count())});
 }
 
 void Inspection::ask(std::size_t server, Question question, ToldHandler handler) {
@@ -156,7 +163,7 @@ void Inspection::look_at_clock() {
     const auto now = Clock::now();
     for (std::size_t server = 0; server < seats_.size(); ++server) {
       const Seat& seat = seats_[server];
-      if (now - seat.heard < limit_) {
+      if (now - seat.heard < limits_.answer) {
         continue;
       }
       if (seat.opening) {

@@ -42,15 +42,21 @@ class Inspection {
     std::optional<std::chrono::nanoseconds> greeted_after;
     std::deque<std::function<void()>> waiting;  // each asks one question
     std::size_t asked = 0;                      // questions without their answers
+    std::optional<Clock::time_point> opened;    // the latest time
     Clock::time_point heard{};                  // the latest sign of life, or when it was asked
   };
 
-  Inspection(Config config, std::optional<std::string> remembered, std::chrono::milliseconds limit);
+  struct Limits {
+    std::chrono::milliseconds answer;   // for a greeting, or the next answer
+    std::chrono::milliseconds connect;  // so long connect() waits at most
+  };
+  Inspection(Config config, std::optional<std::string> remembered, const Limits& limits);
   ~Inspection();
   Inspection(const Inspection&) = delete;
   Inspection& operator=(const Inspection&) = delete;
 
-  // Opens what is not connected, and waits until each has greeted, has failed, or is given up.
+  // Opens what is not connected, unless it was tried just now, and waits until each has greeted,
+  // has failed, or is given up. Whoever is not waited for may still greet in settle() and pause().
   void connect();
 
   // What is answered in settle(). A server that is not connected, or is given up, answers nothing.
@@ -85,7 +91,7 @@ class Inspection {
   void look_at_clock();
 
   Config config_;
-  std::chrono::milliseconds limit_;
+  Limits limits_;
   boost::asio::io_context loop_;
   boost::asio::steady_timer timer_;
   Assembly assembly_;

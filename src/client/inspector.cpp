@@ -18,10 +18,14 @@
 namespace dexlock {
 namespace {
 
+constexpr std::chrono::milliseconds kMoment{200};
+
 class ClusterInspector final : public Inspector {
  public:
-  ClusterInspector(const ClientContext& context, std::chrono::milliseconds limit)
-      : inspection_(context.config, context.memory.group(), limit) {}
+  ClusterInspector(const ClientContext& context, const InspectorOptions& options)
+      : inspection_(context.config, context.memory.group(),
+                    {.answer = options.patience,
+                     .connect = options.live ? kMoment : options.patience + kMoment}) {}
 
   ServersSight servers() override {
     inspection_.connect();
@@ -103,6 +107,8 @@ class ClusterInspector final : public Inspector {
     sight.servers = std::move(one.servers);
     return sight;
   }
+
+  void wait(std::chrono::milliseconds length) override { inspection_.pause(length); }
 
   void stop() override { inspection_.stop(); }
 
@@ -186,12 +192,12 @@ std::string ServersSight::verdict() const {
                            std::to_string(majority) + of_all + " answer, or run dex-lock doctor");
 }
 
-Result<std::unique_ptr<Inspector>> Inspector::open(std::chrono::milliseconds limit) {
+Result<std::unique_ptr<Inspector>> Inspector::open(const InspectorOptions& options) {
   const auto context = ClientContext::load();
   if (!context) {
     return std::unexpected(context.error());
   }
-  return std::make_unique<ClusterInspector>(*context, limit);
+  return std::make_unique<ClusterInspector>(*context, options);
 }
 
 }  // namespace dexlock

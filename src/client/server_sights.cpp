@@ -50,6 +50,8 @@ ServersSight servers_sight(const Inspection& inspection) {
     one.greeting = seat.greeted_after;
     if (seat.down) {
       one.trouble = seat.down->text;
+    } else if (!seat.connected) {
+      one.trouble = seat.shown + ": no answer yet";
     } else if (!one.votes) {
       one.trouble = problem_of(assembly, seat.shown);
     }
