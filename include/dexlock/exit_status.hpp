@@ -36,7 +36,6 @@ inline constexpr std::array kExitStatuses{
                    "get-lock, release-lock, init-lock, remaining, break, hold, handover",
                    "get-lock: wait, or lost; release-lock: not confirmed; init-lock: no majority; "
                    "remaining: too little; break, hold, handover: refused, or not confirmed"},
-                   "remaining: too little"},
     ExitStatusText{ExitStatus::not_held, "status, list, history", "no majority of lock servers"},
     ExitStatusText{ExitStatus::usage, "all", "wrong arguments; nothing was sent"},
     ExitStatusText{ExitStatus::damaged, "all but run, guard",
