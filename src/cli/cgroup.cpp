@@ -1,7 +1,10 @@
 #include "cli/cgroup.hpp"
 
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -73,13 +76,10 @@ void remove_left(const std::string& parent) {
 
 }  // namespace
 
-Cgroup::Cgroup(std::string path)
-    : maker_(::getpid()), path_(std::move(path)), processes_file_(path_ + "/cgroup.procs") {}
+Cgroup::Cgroup(std::string path) : maker_(::getpid()), path_(std::move(path)) {}
 
 Cgroup::Cgroup(Cgroup&& other) noexcept
-    : maker_(std::exchange(other.maker_, 0)),
-      path_(std::move(other.path_)),
-      processes_file_(std::move(other.processes_file_)) {}
+    : maker_(std::exchange(other.maker_, 0)), path_(std::move(other.path_)) {}
 
 std::optional<Cgroup> Cgroup::make() {
   const auto mounted = mount_point();
@@ -102,13 +102,22 @@ Cgroup::~Cgroup() {
   }
 }
 
-void Cgroup::enter() const { write_to(processes_file_.c_str(), "0"); }
+// Born there: to move a process costs milliseconds.
+pid_t Cgroup::fork() const {
+  const UniqueFd group(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  clone_args how{};
+  how.flags = CLONE_INTO_CGROUP;
+  how.exit_signal = SIGCHLD;
+  how.cgroup = static_cast<__u64>(group.get());
+  const long pid = group.get() < 0 ? -1 : ::syscall(SYS_clone3, &how, sizeof how);
+  return pid < 0 ? ::fork() : static_cast<pid_t>(pid);
+}
 
 void Cgroup::kill() const { write_to((path_ + "/cgroup.kill").c_str(), "1"); }
 
 std::vector<pid_t> Cgroup::processes() const {
   std::vector<pid_t> found;
-  std::ifstream file(processes_file_);
+  std::ifstream file(path_ + "/cgroup.procs");
   for (pid_t pid = 0; file >> pid;) {
     if (pid > 0) {
       found.push_back(pid);  // 0: of another pid namespace

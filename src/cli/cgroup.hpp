@@ -25,9 +25,9 @@ class Cgroup {
   // What still runs in it goes on.
   ~Cgroup();
 
-  // Moves the calling process there. Safe between fork and exec; if it fails the process stays
-  // where it is.
-  void enter() const;
+  // As fork(2), with the child in the group; if that cannot be, where its parent is. Requires: no
+  // second thread.
+  [[nodiscard]] pid_t fork() const;
   // SIGKILL to all of it.
   void kill() const;
   [[nodiscard]] std::vector<pid_t> processes() const;
@@ -38,7 +38,6 @@ class Cgroup {
 
   pid_t maker_;
   std::string path_;
-  std::string processes_file_;
 };
 
 }  // namespace dexlock

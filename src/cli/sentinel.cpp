@@ -129,11 +129,8 @@ class Watch {
     const std::vector<char*> environment = pointers(variables);
     const std::vector<char*> arguments = pointers(program);
     const pid_t me = ::getpid();
-    const pid_t pid = ::fork();
+    const pid_t pid = group_ != nullptr ? group_->fork() : ::fork();
     if (pid == 0) {
-      if (group_ != nullptr) {
-        group_->enter();
-      }
       become(arguments.data(), environment.data(), me, foreground, report[1]);
     }
     const int fork_error = errno;
