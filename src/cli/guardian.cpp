@@ -37,6 +37,7 @@ void Guardian::watch() {
     tell_time();
     warn();
     limit_time();
+    feed_watchdog();
     wait();
     pass_signals();
     process_.reap();
@@ -93,6 +94,14 @@ void Guardian::warn() {
   }
 }
 
+// Once the command is being stopped the watchdog has its last meal.
+void Guardian::feed_watchdog() const {
+  const Watchdog* watchdog = watched_.watchdog;
+  if (watchdog != nullptr && !stopping_ && may_feed(elapsed(), watchdog->time(), ladder_)) {
+    watchdog->feed();
+  }
+}
+
 // It holds the lock until all of it is gone.
 void Guardian::limit_time() {
   const bool in_time = !limit_ || age() < *limit_;
@@ -135,6 +144,9 @@ void Guardian::wait() {
   // What depends on the latest renewal is told with each, and whether one came.
   const nanoseconds renewal = nanoseconds(options_.lease.timeout) / 5;
   nanoseconds pause = std::clamp(next, nanoseconds(1), renewal);
+  if (watched_.watchdog != nullptr) {
+    pause = std::min(pause, nanoseconds(watched_.watchdog->time()) / 2);
+  }
   if (limit_ && !stopping_) {
     pause = std::clamp(*limit_ - age(), nanoseconds(1), pause);
   }

@@ -14,6 +14,7 @@
 #include "cli/guarded_process.hpp"
 #include "cli/hook.hpp"
 #include "cli/run_options.hpp"
+#include "cli/watchdog.hpp"
 #include "dexlock/lease.hpp"
 #include "system/unique_fd.hpp"
 
@@ -27,6 +28,7 @@ class Guardian {
     Lease& lease;
     const CaughtSignals& signals;
     const DeadlineFile& deadline_file;
+    const Watchdog* watchdog;           // nothing: there is none
     std::vector<std::string> settings;  // for hooks: NAME=VALUE
   };
   // `limit`: how long it may run; none: as long as it likes.
@@ -51,6 +53,7 @@ class Guardian {
   void tell_time();
   void warn();
   void limit_time();
+  void feed_watchdog() const;
   void step_ladder();
   void wait();
   void pass_signals();

@@ -22,6 +22,7 @@
 #include "cli/run_options.hpp"
 #include "cli/sentinel.hpp"
 #include "cli/waiting.hpp"
+#include "cli/watchdog.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/lease.hpp"
 
@@ -53,7 +54,8 @@ int run_status_of(const RunOptions& options, const Error& error) {
 class Holding {
  public:
   Holding(const RunOptions& options, Lease& lease, const CaughtSignals& signals, Sentinel& sentinel,
-          const Cgroup* group, Front* front, DeadlineFile deadline_file)
+          const Cgroup* group, Front* front, DeadlineFile deadline_file,
+          std::optional<Watchdog> watchdog)
       : options_(options),
         lease_(lease),
         sentinel_(sentinel),
@@ -61,8 +63,14 @@ class Holding {
         front_(front),
         signals_(signals),
         deadline_file_(std::move(deadline_file)),
-        watched_{options, lease, signals, deadline_file_, settings()},
+        watchdog_(std::move(watchdog)),
+        watched_{options,   lease, signals, deadline_file_, watchdog_ ? &*watchdog_ : nullptr,
+                 settings()},
         granted_at_(boot_time() - lease.elapsed()) {}
+
+  ~Holding() { disarm(); }
+  Holding(const Holding&) = delete;
+  Holding& operator=(const Holding&) = delete;
 
   // The status to end with, as waitpid tells it.
   int go() {
@@ -217,11 +225,19 @@ class Holding {
                                : "status " + std::to_string(WEXITSTATUS(status));
   }
 
+  // Nothing of the work is left.
+  void disarm() const {
+    if (watchdog_) {
+      watchdog_->disarm();
+    }
+  }
+
   // The window of --min-hold, which the caller does not wait for.
   void stay(int wait_status) {
     if (front_ == nullptr) {
       return;
     }
+    disarm();
     front_->let_go(wait_status);
     wait_until(granted_at_ + *options_.min_hold, lease_, signals_);
   }
@@ -247,6 +263,7 @@ class Holding {
   Front* front_;
   const CaughtSignals& signals_;
   const DeadlineFile deadline_file_;
+  const std::optional<Watchdog> watchdog_;
   const Guardian::Watched watched_;
   nanoseconds granted_at_;  // on the clock that runs through suspend
   bool lost_ = false;
@@ -272,8 +289,23 @@ std::optional<int> ask_before(const RunOptions& options, const CaughtSignals& si
   return W_EXITCODE(options.not_acquired, 0);
 }
 
+int watchdog_status(const Error& error) {
+  complain("--watchdog: " + error.text);
+  return W_EXITCODE(
+      static_cast<int>(error.code == Errc::bad_argument ? ExitStatus::usage : ExitStatus::failed),
+      0);
+}
+
 // As waitpid tells it.
 int run(RunOptions& options, Front* front) {
+  const bool watched = !options.watchdog.empty();
+  if (watched) {  // before it waits for the lock
+    const auto watchdog = Watchdog::open(options.watchdog, ladder_of(options));
+    if (!watchdog) {
+      return watchdog_status(watchdog.error());
+    }
+    watchdog->disarm();
+  }
   const auto group = options.cgroup ? Cgroup::make() : std::nullopt;
   const Cgroup* in_group = group ? &*group : nullptr;
   auto sentinel = Sentinel::begin({options.command, shell_words(options.hooks.on_acquire),
@@ -317,7 +349,17 @@ int run(RunOptions& options, Front* front) {
     static_cast<void>(lease.release(kReleaseLimit));
     return W_EXITCODE(static_cast<int>(ExitStatus::failed), 0);
   }
-  return Holding(options, lease, signals, *sentinel, in_group, front, std::move(*deadline_file))
+  std::optional<Watchdog> watchdog;
+  if (watched) {
+    auto opened = Watchdog::open(options.watchdog, ladder_of(options));
+    if (!opened) {
+      static_cast<void>(lease.release(kReleaseLimit));
+      return watchdog_status(opened.error());
+    }
+    watchdog = std::move(*opened);
+  }
+  return Holding(options, lease, signals, *sentinel, in_group, front, std::move(*deadline_file),
+                 std::move(watchdog))
       .go();
 }
 

@@ -86,6 +86,9 @@ std::optional<int> read_run_options(std::span<const std::string> words, RunOptio
   std::string hook_limit = "60";
   app.add_option("--hook-timeout", hook_limit, "seconds that each of these may take")
       ->capture_default_str();
+  app.add_option("--watchdog", options.watchdog,
+                 "device, such as /dev/watchdog, that resets this machine if COMMAND cannot be "
+                 "stopped before others may have the lock");
   app.add_flag("!--no-cgroup", options.cgroup, "no control group of its own for COMMAND");
   app.add_flag("--explain", options.explain, "first say what will happen when if it is lost");
   app.add_flag("-v,--verbose", options.verbose, "say what happens");
@@ -158,6 +161,9 @@ void explain(const RunOptions& options) {
   line(ladder.signal_at, signal_name(options.signal) + " to the command and all it has started");
   line(ladder.kill_at, "KILL to what is left of it");
   line(options.lease.timeout, "the lock is lost");
+  if (!options.watchdog.empty()) {
+    line(ladder.gone_by, "at the latest the watchdog resets this machine, if anything is left");
+  }
   line(ladder.gone_by, "others may have it");
   if (options.max_run) {
     complain("from when the command was started:");

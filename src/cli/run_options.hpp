@@ -35,7 +35,8 @@ struct RunOptions {
   std::optional<std::chrono::milliseconds> max_run;
   std::optional<std::chrono::milliseconds> min_hold;
   RunHooks hooks;
-  bool cgroup = true;  // if it may have one
+  std::string watchdog;  // its device; empty: none
+  bool cgroup = true;    // if it may have one
   bool explain = false;
   bool verbose = false;
   std::vector<std::string> command;
