@@ -36,7 +36,8 @@ inline constexpr std::array kExitStatuses{
                    "get-lock, release-lock, init-lock, remaining, break, hold, handover",
                    "get-lock: wait, or lost; release-lock: not confirmed; init-lock: no majority; "
                    "remaining: too little; break, hold, handover: refused, or not confirmed"},
-    ExitStatusText{ExitStatus::not_held, "status, list, history", "no majority of lock servers"},
+    ExitStatusText{ExitStatus::not_held, "status, list, history, doctor",
+                   "no majority of lock servers; doctor: something fails"},
     ExitStatusText{ExitStatus::usage, "all", "wrong arguments; nothing was sent"},
     ExitStatusText{ExitStatus::damaged, "all but run, guard",
                    "a damaged store, or the system refused"},

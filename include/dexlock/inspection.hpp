@@ -44,9 +44,9 @@ struct ServerSight {
 };
 
 struct ServersSight {
-  std::string config;  // the directory it was read from; empty: none, this machine's own store
-  std::string group;   // empty: none yet, or none that can be used
-  std::uint64_t epoch = 0;
+  std::string config;       // the directory it was read from; empty: none, this machine's own store
+  std::string group;        // empty: none yet, or none that can be used
+  std::uint64_t epoch = 0;  // 0: no server tells
   std::size_t majority = 0;           // so many votes are needed
   std::vector<ServerSight> servers;   // in the order of lock_servers
   std::vector<std::string> problems;  // of the group, each one line

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "cli/change_commands.hpp"
+#include "cli/doctor_command.hpp"
 #include "cli/guard_command.hpp"
 #include "cli/history_command.hpp"
 #include "cli/list_command.hpp"
@@ -45,6 +46,7 @@ constexpr std::array kCommands{
     Command{"show", show_command, false, "the same as show-lock; with --json for programs"},
     Command{"list", list_command, false, "list locks, who holds them, how many wait"},
     Command{"history", history_command, false, "who had a lock, and how that ended"},
+    Command{"doctor", doctor_command, false, "check everything, and say what to do"},
     Command{"top", top_command, false, "watch locks and servers on a full screen"},
     Command{"status", status_command, false, "show the lock servers; 0 = a majority"},
     Command{"serve", serve_command, false, "be a lock server for many clients"},

@@ -48,7 +48,7 @@ int status_after(const ServersSight& servers, const std::vector<std::string>& tr
   if (servers.has_majority()) {
     return static_cast<int>(ExitStatus::ok);
   }
-  complain(servers.verdict());
+  complain(servers.verdict() + "; dex-lock doctor says more");
   return static_cast<int>(servers.usable ? ExitStatus::not_held : ExitStatus::configuration);
 }
 

@@ -111,7 +111,7 @@ std::string json_of(const HoldSight& hold) {
 
 void add_group(JsonObject& object, const ServersSight& servers) {
   object.add_if("group", servers.group)
-      .add("epoch", servers.group.empty() ? std::nullopt : std::optional(servers.epoch))
+      .add("epoch", servers.epoch == 0 ? std::nullopt : std::optional(servers.epoch))
       .add("configured", servers.servers.size())
       .add("reachable", servers.reachable())
       .add("voting", servers.voting())

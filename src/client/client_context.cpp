@@ -1,7 +1,8 @@
 #include "client/client_context.hpp"
 
-#include <algorithm>
-#include <vector>
+#include <utility>
+
+#include "client/remembered_servers.hpp"
 
 namespace dexlock {
 
@@ -14,16 +15,7 @@ Result<ClientContext> ClientContext::load() {
   if (!paths) {
     return std::unexpected(paths.error());
   }
-  std::vector<std::string> entries;
-  for (const ServerEntry& entry : config->servers) {
-    entries.push_back(entry.shown);
-  }
-  std::ranges::sort(entries);
-  std::string servers = config->remote_path + '\n';
-  for (const std::string& entry : entries) {
-    servers += entry + '\n';
-  }
-  HostMemory memory(paths->state_dir, servers);
+  HostMemory memory(paths->state_dir, remembered_servers(*config));
   return ClientContext{std::move(*config), std::move(*paths), std::move(memory)};
 }
 

@@ -23,9 +23,10 @@ constexpr milliseconds kReopen{3'000};
 
 Inspection::Inspection(Config config, std::optional<std::string> remembered, const Limits& limits)
     : config_(std::move(config)),
+      remembered_(std::move(remembered)),
       limits_(limits),
       timer_(loop_),
-      assembly_(shown_names(config_), std::move(remembered), group_digest),
+      assembly_(shown_names(config_), remembered_, group_digest),
       seats_(config_.servers.size()) {
   for (std::size_t server = 0; server < seats_.size(); ++server) {
     seats_[server].shown = config_.servers[server].shown;

@@ -73,6 +73,8 @@ class Inspection {
 
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const Assembly& assembly() const { return assembly_; }
+  // Which group these servers were before.
+  [[nodiscard]] const std::optional<std::string>& remembered() const { return remembered_; }
   [[nodiscard]] std::size_t size() const { return seats_.size(); }
   [[nodiscard]] const Seat& seat(std::size_t server) const { return seats_.at(server); }
   // It is connected and an active member of the group.
@@ -91,6 +93,7 @@ class Inspection {
   void look_at_clock();
 
   Config config_;
+  std::optional<std::string> remembered_;
   Limits limits_;
   boost::asio::io_context loop_;
   boost::asio::steady_timer timer_;

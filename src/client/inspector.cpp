@@ -186,10 +186,9 @@ std::string ServersSight::verdict() const {
   if (voting() != reachable()) {
     text += ", " + std::to_string(voting()) + " with a vote";
   }
-  return text + (has_majority()
-                     ? ": a majority"
-                     : ": no majority, nobody can get a lock; bring servers up until " +
-                           std::to_string(majority) + of_all + " answer, or run dex-lock doctor");
+  return text + (has_majority() ? ": a majority"
+                                : ": no majority, nobody can get a lock; bring servers up until " +
+                                      std::to_string(majority) + of_all + " answer");
 }
 
 Result<std::unique_ptr<Inspector>> Inspector::open(const InspectorOptions& options) {

@@ -39,6 +39,8 @@ ServersSight servers_sight(const Inspection& inspection) {
   if (assembly.group() && sight.usable) {
     sight.group = assembly.group()->id;
     sight.epoch = assembly.group()->epoch.value;
+  } else if (sight.usable) {
+    sight.group = inspection.remembered().value_or("");
   }
   for (std::size_t server = 0; server < inspection.size(); ++server) {
     const Inspection::Seat& seat = inspection.seat(server);

@@ -89,37 +89,13 @@ history() {
 }
 
 @test "an old server, which has not heard of history, is named" {
-  python3 - "$PLACE/old.sock" >"$PLACE/old.out" 2>&1 3>&- <<'END' &
-import socket, sys
-here = socket.socket(socket.AF_UNIX)
-here.bind(sys.argv[1])
-here.listen()
-print("listening", flush=True)
-me = "old1"
-while True:
-    peer, _ = here.accept()
-    lines = peer.makefile("rw")
-    lines.write(f"dex-lock 1 lmdb inc={me} boot=b1 sync=file proposed=g1:1:{me} active=g1.{me}.e1 dir=/old\n")
-    lines.flush()
-    for line in lines:
-        number, verb = line.split()[:2]
-        if verb == "ping":
-            answer = "pong"
-        elif verb == "read":
-            answer = "state 1;p=1.0.0.0.0;f=1.0.0.0.0;a=1.0.0.0.0;s=open;v=- b1 - -"
-        else:
-            answer = f'fault refused request refused: verb "{verb}" cannot be read'
-        lines.write(f"{number} {answer}\n")
-        lines.flush()
-END
-  old=$!
+  beside old "$BATS_TEST_DIRNAME/fake-server" "$PLACE/old.sock"
   eventually grep -q listening "$PLACE/old.out"
   configured "unix:$PLACE/old.sock"
   run -0 --separate-stderr dex-lock history job
   [[ $stderr == *"old.sock: keeps no history"* ]]
   run -0 dex-lock status
   [[ $output == *"free space not known"* ]]
-  kill "$old"
 }
 
 @test "bad arguments are refused before anything is asked" {

@@ -1,0 +1,21 @@
+#include "client/remembered_servers.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace dexlock {
+
+std::string remembered_servers(const Config& config) {
+  std::vector<std::string> entries;
+  for (const ServerEntry& entry : config.servers) {
+    entries.push_back(entry.shown);
+  }
+  std::ranges::sort(entries);
+  std::string servers = config.remote_path + '\n';
+  for (const std::string& entry : entries) {
+    servers += entry + '\n';
+  }
+  return servers;
+}
+
+}  // namespace dexlock
