@@ -99,12 +99,20 @@ int break_command(std::span<const std::string> words) {
       "Takes a lock from the holder with this token, without waiting for its lease. Its work may "
       "go on: it learns of it when it next renews. Without --token shows who holds it.",
       "dex-lock break");
+  app.group("Step in");
+  app.footer(R"(examples:
+  # who has it, and with which token?
+  dex-lock break backup
+  # that one shall hold it no more
+  dex-lock break backup --token 17
+)");
   std::string name;
   std::string token_text;
   bool verbose = false;
   app.add_option("NAME", name, "the lock")->required();
   const auto* token_option =
-      app.add_option("--token", token_text, "of the holder, as it was shown to you");
+      app.add_option("--token", token_text, "of the holder, as it was shown to you")
+          ->type_name("TOKEN");
   app.add_flag("-v,--verbose", verbose, "say what happens");
   if (const auto status = parse_words(app, words)) {
     return *status;
@@ -179,13 +187,21 @@ int hold_command(std::span<const std::string> words) {
   CLI::App app(
       "Holds a lock for maintenance: nobody gets it until the hold is lifted. Who has it keeps it.",
       "dex-lock hold");
+  app.group("Step in");
+  app.footer(R"(examples:
+  # nobody gets it any more; go on when nobody has it, or after an hour
+  dex-lock hold backup --note "new disks" --wait 1h
+  # as before
+  dex-lock hold backup --lift
+)");
   HoldOptions options;
   std::string wait;
   bool lift = false;
   bool verbose = false;
   app.add_option("NAME", options.name, "the lock")->required();
-  auto* note = app.add_option("--note", options.note, "why, for those who wait");
-  auto* wait_option = app.add_option("--wait", wait, "so long until nobody holds it");
+  auto* note = app.add_option("--note", options.note, "why, for those who wait")->type_name("TEXT");
+  auto* wait_option =
+      app.add_option("--wait", wait, "so long until nobody holds it")->type_name("SECONDS");
   app.add_flag("--lift", lift, "end the hold")->excludes(note)->excludes(wait_option);
   app.add_flag("-v,--verbose", verbose, "say what happens");
   if (const auto status = parse_words(app, words)) {
@@ -209,15 +225,24 @@ int handover_command(std::span<const std::string> words) {
       "Hands a lock that this caller holds to somebody who waits for it. If nobody does, it is "
       "kept.",
       "dex-lock handover");
+  app.group("Step in");
+  app.footer(R"(examples:
+  # in the script that holds it: the next in line may have it
+  dex-lock handover backup
+  # not the next, but that host
+  dex-lock handover backup --to host2
+)");
   OneShotOptions options;
   std::string to;
   std::string owner;
   bool verbose = false;
   app.add_option("NAME", options.name, "the lock")->required();
   const auto* to_option =
-      app.add_option("--to", to, "who waits, as it is shown, or a part of that; default: the next");
+      app.add_option("--to", to, "who waits, as it is shown, or a part of that; default: the next")
+          ->type_name("WHO");
   const auto* owner_option =
-      app.add_option("--owner", owner, "who holds it, instead of the calling program");
+      app.add_option("--owner", owner, "who holds it, instead of the calling program")
+          ->type_name("OWNER");
   app.add_flag("-v,--verbose", verbose, "say what happens");
   if (const auto status = parse_words(app, words)) {
     return *status;

@@ -9,10 +9,14 @@
 #include <string_view>
 
 #include "cli/change_commands.hpp"
+#include "cli/command.hpp"
+#include "cli/command_text.hpp"
 #include "cli/doctor_command.hpp"
 #include "cli/guard_command.hpp"
+#include "cli/help_text.hpp"
 #include "cli/history_command.hpp"
 #include "cli/list_command.hpp"
+#include "cli/manual_command.hpp"
 #include "cli/one_shot_commands.hpp"
 #include "cli/remaining_command.hpp"
 #include "cli/run_command.hpp"
@@ -24,13 +28,6 @@
 
 namespace dexlock {
 namespace {
-
-struct Command {
-  std::string_view name;
-  int (*run)(std::span<const std::string> words);
-  bool is_link;  // also a program of its own, as documented
-  std::string_view summary;
-};
 
 constexpr std::array kCommands{
     Command{"run", run_command, false, "run a command while holding a lock"},
@@ -51,25 +48,19 @@ constexpr std::array kCommands{
     Command{"status", status_command, false, "show the lock servers; 0 = a majority"},
     Command{"serve", serve_command, false, "be a lock server for many clients"},
     Command{"lock-server-init", server_init_command, true, "check a lock server's store at boot"},
+    Command{"manual", manual_command, false, "write the manual pages, or a shell's completion"},
 };
 
 std::string program_name = "dex-lock";
 
-int usage(std::FILE* to) {
-  std::fputs("usage: dex-lock COMMAND [OPTION]... (dex-lock COMMAND --help says more)\n\n", to);
-  for (const Command& command : kCommands) {
-    std::fprintf(to, "  %-18s %s\n", std::string(command.name).c_str(),
-                 std::string(command.summary).c_str());
-  }
-  std::fputs("\nexit status:\n", to);
-  for (const ExitStatusText& row : kExitStatuses) {
-    std::fprintf(to, "  %3d  %s: %s\n", static_cast<int>(row.status),
-                 std::string(row.commands).c_str(), std::string(row.meaning).c_str());
-  }
-  return static_cast<int>(std::fflush(to) == 0 ? ExitStatus::ok : ExitStatus::damaged);
-}
-
 }  // namespace
+
+std::span<const Command> all_commands() { return kCommands; }
+
+int print(const std::string& text, std::FILE* to) {
+  const bool all = std::fwrite(text.data(), 1, text.size(), to) == text.size();
+  return static_cast<int>(std::fflush(to) == 0 && all ? ExitStatus::ok : ExitStatus::damaged);
+}
 
 std::string complaint(const std::string& text) {
   std::string line = program_name + ": ";
@@ -103,7 +94,7 @@ int run_command_line(int argc, char** argv) {
     }
   }
   if (rest.empty()) {
-    usage(stderr);
+    static_cast<void>(print(overview_text(all_command_texts()), stderr));
     return static_cast<int>(ExitStatus::usage);
   }
   for (const Command& command : kCommands) {
@@ -112,11 +103,10 @@ int run_command_line(int argc, char** argv) {
     }
   }
   if (rest.front() == "--help" || rest.front() == "-h" || rest.front() == "help") {
-    return usage(stdout);
+    return print(overview_text(all_command_texts()));
   }
   if (rest.front() == "--version") {
-    std::puts("dex-lock " DEXLOCK_VERSION);
-    return static_cast<int>(std::fflush(stdout) == 0 ? ExitStatus::ok : ExitStatus::damaged);
+    return print("dex-lock " DEXLOCK_VERSION "\n");
   }
   complain("no command \"" + rest.front() + "\"; see dex-lock --help");
   return static_cast<int>(ExitStatus::usage);

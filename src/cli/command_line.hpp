@@ -3,6 +3,7 @@
 // Threads: one; called from main().
 #pragma once
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,9 @@ namespace dexlock {
 
 // Runs the command that the name of the program (`get-lock`) or its first argument names.
 [[nodiscard]] int run_command_line(int argc, char** argv);
+
+// Prints `text` and returns the status of that: a full disk or a closed pipe is an error.
+[[nodiscard]] int print(const std::string& text, std::FILE* to = stdout);
 
 // One line with its newline, with the program's name in front and nothing in it that a terminal
 // would obey.

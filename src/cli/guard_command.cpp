@@ -89,26 +89,44 @@ std::optional<std::size_t> colon_of_host(const std::string& resource) {
 int guard_command(std::span<const std::string> words) {
   CLI::App app(
       "Runs COMMAND at RESOURCE, a path or HOST:PATH, unless a newer fencing token than --token "
-      "has "
-      "been there. One guarded command works at a resource at a time.",
+      "has been there. One guarded command works at a resource at a time.",
       "dex-lock guard");
+  app.group("Hold a lock");
+  app.footer(R"(environment:
+  DEXLOCK_TOKEN  the token, without `--token`
+  DEXLOCK_NAME  the lock, without `--name`
+  DEXLOCK_SSH  the program to reach HOST with, instead of ssh
+examples:
+  # under dex-lock run, which has set the token and the name
+  dex-lock guard /srv/www -- rsync -a build/ /srv/www/
+  # where the files are: dex-lock is installed there, too
+  dex-lock guard web1:/srv/www -- ./publish
+)");
   GuardOptions options;
   app.add_option("--token", options.token,
                  "the token that its lock was granted with; default: "
-                 "$DEXLOCK_TOKEN");
-  app.add_option("--name", options.name, "the lock it belongs to; default: $DEXLOCK_NAME");
+                 "$DEXLOCK_TOKEN")
+      ->type_name("TOKEN");
+  app.add_option("--name", options.name, "the lock it belongs to; default: $DEXLOCK_NAME")
+      ->type_name("NAME");
   app.add_option("--wait", options.wait,
                  "seconds to wait for another guarded command to leave the resource")
+      ->type_name("SECONDS")
       ->capture_default_str();
-  app.add_option("RESOURCE", options.resource, "what the command works on")->required();
+  app.add_option("RESOURCE", options.resource, "what the command works on")
+      ->type_name("FILE")
+      ->required();
   const auto dashes = std::ranges::find(words, "--");
+  if (dashes == words.end()) {
+    app.add_option("COMMAND", options.command, "command and arguments, behind --");
+  }
   if (const auto status = parse_words(app, {words.begin(), dashes})) {
     return *status;
   }
   if (dashes != words.end()) {
     options.command.assign(dashes + 1, words.end());
   }
-  if (options.command.empty()) {
+  if (dashes == words.end() || options.command.empty()) {
     complain("guard: -- and COMMAND are required; see dex-lock guard --help");
     return static_cast<int>(ExitStatus::usage);
   }

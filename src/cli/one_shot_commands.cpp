@@ -48,7 +48,8 @@ std::optional<int> read_arguments(CLI::App& app, Takes takes, std::span<const st
     app.add_flag("--print-token", arguments.print_token, "print the fencing token when held");
   }
   const auto* owner_option =
-      app.add_option("--owner", owner, "who holds it, instead of the calling program");
+      app.add_option("--owner", owner, "who holds it, instead of the calling program")
+          ->type_name("OWNER");
   app.add_flag("-v,--verbose", arguments.verbose, "say what happens");
   if (const auto status = parse_words(app, words)) {
     return status;
@@ -101,6 +102,13 @@ int init_lock_command(std::span<const std::string> words) {
       "Checks the configuration and the lock servers, and forgets this caller's own state of "
       "the lock.",
       "init-lock");
+  app.group("Hold a lock in a script");
+  app.footer(R"(examples:
+  # once, when the list of servers is new
+  init-lock --verbose
+  # at the start of a script, with what it will say to get-lock
+  init-lock backup 30 5
+)");
   Arguments arguments;
   app.add_flag("--new-group", arguments.options.new_group,
                "the servers were made anew on purpose: form a new group");
@@ -115,6 +123,13 @@ int init_lock_command(std::span<const std::string> words) {
 int get_lock_command(std::span<const std::string> words) {
   CLI::App app("Tries once to get the lock, or renews it if the caller holds it. 0: held.",
                "get-lock");
+  app.group("Hold a lock in a script");
+  app.footer(R"(examples:
+  # the loop of a script that holds a lock for long
+  while get-lock backup 30 5 1; do a_small_step; sleep 1; done
+  # compared by the resource that it is shown to
+  token=$(get-lock --print-token backup) && write_with "$token"
+)");
   Arguments arguments;
   if (const auto status = read_arguments(app, Takes::step, words, arguments)) {
     return *status;
@@ -149,6 +164,13 @@ int get_lock_command(std::span<const std::string> words) {
 int release_lock_command(std::span<const std::string> words) {
   CLI::App app("Gives the lock up. 0: a majority has it, or the caller held nothing.",
                "release-lock");
+  app.group("Hold a lock in a script");
+  app.footer(R"(examples:
+  # by the script that got it
+  release-lock backup
+  # by another program: both name the owner
+  release-lock --owner night-shift backup
+)");
   Arguments arguments;
   if (const auto status = read_arguments(app, Takes::timeouts, words, arguments)) {
     return *status;
@@ -160,6 +182,11 @@ int release_lock_command(std::span<const std::string> words) {
 
 int show_lock_command(std::span<const std::string> words) {
   CLI::App app("Shows what this host and each lock server know of the lock.", "show-lock");
+  app.group("See what is held");
+  app.footer(R"(examples:
+  # the holder, who waits in line, and what each server says
+  show-lock backup
+)");
   Arguments arguments;
   if (const auto status = read_arguments(app, Takes::name, words, arguments)) {
     return *status;
@@ -169,8 +196,7 @@ int show_lock_command(std::span<const std::string> words) {
     complain(text.error().text);
     return status_of(text.error());
   }
-  std::fputs(text->c_str(), stdout);
-  return static_cast<int>(std::fflush(stdout) == 0 ? ExitStatus::ok : ExitStatus::damaged);
+  return print(*text);
 }
 
 int server_init_command(std::span<const std::string> words) {
@@ -178,9 +204,15 @@ int server_init_command(std::span<const std::string> words) {
       "On a lock server, at boot before sshd: removes what a crash may have left, checks the "
       "store.",
       "lock-server-init");
+  app.group("Be a lock server");
+  app.footer(R"(examples:
+  # at boot, before sshd
+  lock-server-init --verbose /srv/locks
+)");
   std::string path;
   bool verbose = false;
-  app.add_option("DIRECTORY", path, "the store; default: the configured remote_path");
+  app.add_option("DIRECTORY", path, "the store; default: the configured remote_path")
+      ->type_name("DIRECTORY");
   app.add_flag("-v,--verbose", verbose, "say what was found");
   if (const auto status = parse_words(app, words)) {
     return *status;

@@ -5,11 +5,15 @@
 #include <vector>
 
 #include "cli/command_line.hpp"
+#include "cli/command_text.hpp"
+#include "cli/help_text.hpp"
 #include "dexlock/exit_status.hpp"
+#include "lock/invariant.hpp"
 
 namespace dexlock {
-
 namespace {
+
+const std::function<void(const CLI::App&)>* seer = nullptr;  // of see_app(), while it lasts
 
 // `--owner=$UNSET NAME`: CLI11 would take the NAME for the owner, and another lock would be used.
 // Where a command follows, what stands behind the first plain word may be the command's.
@@ -29,6 +33,10 @@ std::optional<std::string> option_without_value(const CLI::App& app,
 }  // namespace
 
 std::optional<int> parse_words(CLI::App& app, std::span<const std::string> words) {
+  if (seer != nullptr) {
+    (*seer)(app);
+    return static_cast<int>(ExitStatus::ok);
+  }
   if (const auto word = option_without_value(app, words)) {
     complain(*word + " has no value; see " + app.get_name() + " --help");
     return static_cast<int>(ExitStatus::usage);
@@ -38,12 +46,24 @@ std::optional<int> parse_words(CLI::App& app, std::span<const std::string> words
     app.parse(std::move(reversed));
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return static_cast<int>(std::fflush(stdout) == 0 ? ExitStatus::ok : ExitStatus::damaged);
+    return print(help_text(command_text(app)));
   } catch (const CLI::ParseError& error) {
     complain(std::string(error.what()) + "; see " + app.get_name() + " --help");
     return static_cast<int>(ExitStatus::usage);
   }
+}
+
+void see_app(int (*run)(std::span<const std::string> words),
+             const std::function<void(const CLI::App&)>& see) {
+  bool seen = false;
+  const std::function<void(const CLI::App&)> once = [&](const CLI::App& app) {
+    see(app);
+    seen = true;
+  };
+  seer = &once;
+  static_cast<void>(run({}));
+  seer = nullptr;
+  INVARIANT(seen);
 }
 
 bool read_duration(const std::string& text, const DurationLimits& limits, const std::string& what,

@@ -1,9 +1,11 @@
-// Reading of arguments: one line and status 64 for anything wrong, help on stdout.
+// Reading of arguments: one line and status 64 for anything wrong, help on stdout. And a look at
+// what a command would read, for manual pages and completion.
 //
 // Threads: one.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +25,11 @@ inline constexpr DurationLimits kStepLimits{std::chrono::milliseconds(0), kLonge
 
 // A status to end with, or nothing: go on.
 [[nodiscard]] std::optional<int> parse_words(CLI::App& app, std::span<const std::string> words);
+
+// Calls `see` with the App that the command `run` would read its words with; nothing is done.
+// Every command calls parse_words() before it does anything.
+void see_app(int (*run)(std::span<const std::string> words),
+             const std::function<void(const CLI::App&)>& see);
 
 // False after a complaint.
 [[nodiscard]] bool read_duration(const std::string& text, const DurationLimits& limits,

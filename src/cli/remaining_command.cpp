@@ -21,8 +21,15 @@ int remaining_command(std::span<const std::string> words) {
       "the lock before it is asked to stop, even if no renewal succeeds any more. 0 seconds and "
       "status 1: no longer, or not at all.",
       "dex-lock remaining");
+  app.group("Hold a lock");
+  app.footer(R"(environment:
+  DEXLOCK_DEADLINE_FILE  where run keeps how long the command may go on
+examples:
+  # in the script that dex-lock run has started: a step of five seconds, if there is time for it
+  dex-lock remaining --need 5 && five_second_step
+)");
   std::string need;
-  app.add_option("--need", need, "status 0 only if at least so much is left");
+  app.add_option("--need", need, "status 0 only if at least so much is left")->type_name("SECONDS");
   if (const auto status = parse_words(app, words)) {
     return *status;
   }

@@ -6,6 +6,7 @@
 #include "cli/command_line.hpp"
 #include "cli/duration_text.hpp"
 #include "cli/parse.hpp"
+#include "cli/run_notes.hpp"
 #include "cli/sharing_options.hpp"
 #include "cli/signal_names.hpp"
 
@@ -35,29 +36,36 @@ std::optional<int> read_run_options(std::span<const std::string> words, RunOptio
       "Runs COMMAND while holding the lock NAME. If the lock is lost, COMMAND is stopped before "
       "anybody else may start.",
       "dex-lock run");
+  app.group("Hold a lock")->footer(std::string(kRunNotes));
   std::string timeout = "30";
   std::string stop_timeout = "0";
   std::string wait;
   std::string signal = "TERM";
   app.add_option("--timeout", timeout, "seconds without a majority after which the lock is lost")
+      ->type_name("SECONDS")
       ->capture_default_str();
   app.add_option("--stop-timeout", stop_timeout,
                  "seconds that others wait longer, to stop COMMAND in")
+      ->type_name("SECONDS")
       ->capture_default_str();
   auto* wait_option =
-      app.add_option("--wait", wait, "seconds to wait for the lock; default: for ever");
+      app.add_option("--wait", wait, "seconds to wait for the lock; default: for ever")
+          ->type_name("SECONDS");
   auto* try_flag = app.add_flag("--try", options.lease.try_once, "do not wait for a live holder");
   try_flag->excludes(wait_option);
   auto* also_option = app.add_option("--also", options.also,
                                      "another lock to hold, all or none; as often as you like")
+                          ->type_name("NAME")
                           ->allow_extra_args(false);
   app.add_option("--any", options.any,
                  "hold one only, of NAME and these, whichever is free first; needs -- before "
                  "COMMAND")
+      ->type_name("NAME")
       ->excludes(also_option);
   app.add_flag("--fifo", options.lease.fifo,
                "hand the lock on strictly in the order of coming, for one more round trip");
   app.add_option("--signal", signal, "first signal of the stop, before KILL")
+      ->type_name("SIGNAL")
       ->capture_default_str();
   SharingOptions sharing;
   sharing.add_to(app);
@@ -66,25 +74,33 @@ std::optional<int> read_run_options(std::span<const std::string> words, RunOptio
       ->check(CLI::Range(0, 255))
       ->capture_default_str();
   std::string max_run;
-  app.add_option("--max-run", max_run, "stop COMMAND when it has run for so long: status 123");
+  app.add_option("--max-run", max_run, "stop COMMAND when it has run for so long: status 123")
+      ->type_name("SECONDS");
   std::string min_hold;
   app.add_option("--min-hold", min_hold,
                  "keep the lock at least for so long after it was acquired, also when COMMAND has "
-                 "ended and run with it");
+                 "ended and run with it")
+      ->type_name("SECONDS");
   RunHooks& hooks = options.hooks;
   app.add_option("--before", hooks.before,
-                 "shell command that says by its status whether to ask for the lock at all");
+                 "shell command that says by its status whether to ask for the lock at all")
+      ->type_name("COMMAND");
   app.add_option("--on-acquire", hooks.on_acquire,
-                 "shell command to run under the lock first; if it fails, COMMAND is not started");
+                 "shell command to run under the lock first; if it fails, COMMAND is not started")
+      ->type_name("COMMAND");
   app.add_option("--fence-previous", hooks.fence_previous,
                  "shell command to run under the lock before all else if the holder before did not "
-                 "give it up; COMMAND is only started once it has succeeded");
+                 "give it up; COMMAND is only started once it has succeeded")
+      ->type_name("COMMAND");
   app.add_option("--on-degraded", hooks.on_degraded,
-                 "shell command to run when renewals are not confirmed in time any more");
+                 "shell command to run when renewals are not confirmed in time any more")
+      ->type_name("COMMAND");
   app.add_option("--on-lost", hooks.on_lost,
-                 "shell command to run when the lock was lost and COMMAND is stopped");
+                 "shell command to run when the lock was lost and COMMAND is stopped")
+      ->type_name("COMMAND");
   std::string hook_limit = "60";
   app.add_option("--hook-timeout", hook_limit, "seconds that each of these may take")
+      ->type_name("SECONDS")
       ->capture_default_str();
   app.add_option("--watchdog", options.watchdog,
                  "device, such as /dev/watchdog, that resets this machine if COMMAND cannot be "

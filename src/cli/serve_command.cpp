@@ -63,17 +63,31 @@ struct ServeWords {
 };
 
 std::optional<int> read_words(std::span<const std::string> words, ServeWords& out) {
-  CLI::App app("A lock server for many clients, until SIGTERM or SIGINT.", "serve");
-  app.add_option("--store", out.store, "directory of the store; made if it is missing")->required();
+  CLI::App app("A lock server for many clients, until SIGTERM or SIGINT.", "dex-lock serve");
+  app.group("Be a lock server");
+  app.footer(R"(examples:
+  # for the programs of this machine
+  dex-lock serve --store /var/lib/dex-lock/store --listen unix:/run/dex-lock/socket
+  # for the network: clients show a certificate
+  dex-lock serve --store /srv/locks --listen tls://0.0.0.0:7411 )"
+             R"(--tls-certificate host.pem --tls-key host.key --tls-authority clients.pem
+)");
+  app.add_option("--store", out.store, "directory of the store; made if it is missing")
+      ->type_name("DIRECTORY")
+      ->required();
   app.add_option("--listen", out.listen,
                  "unix:/PATH, tls://HOST:PORT or tcp://HOST:PORT; as often as you like")
+      ->type_name("ADDRESS")
       ->required()
       ->allow_extra_args(false);
-  app.add_option("--tls-certificate", out.certificate, "what this server shows (PEM)");
-  app.add_option("--tls-key", out.key, "its key (PEM)");
-  app.add_option("--tls-authority", out.authority, "who signs the clients' certificates (PEM)");
+  app.add_option("--tls-certificate", out.certificate, "what this server shows (PEM)")
+      ->type_name("FILE");
+  app.add_option("--tls-key", out.key, "its key (PEM)")->type_name("FILE");
+  app.add_option("--tls-authority", out.authority, "who signs the clients' certificates (PEM)")
+      ->type_name("FILE");
   app.add_option("--permissions", out.permissions,
-                 "file of lines NAME-IN-CERTIFICATE PREFIX..., which locks a client may use");
+                 "file of lines NAME-IN-CERTIFICATE PREFIX..., which locks a client may use")
+      ->type_name("FILE");
   app.add_flag("--allow-plain-tcp", out.allow_plain_tcp,
                "listen without TLS on addresses that others can reach");
   app.add_option("--connections", out.connections, "how many there may be at once")
@@ -81,7 +95,8 @@ std::optional<int> read_words(std::span<const std::string> words, ServeWords& ou
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--metrics", out.metrics,
                  "PORT (of this machine alone), ADDRESS:PORT or unix:/PATH for HTTP: GET /metrics "
-                 "(Prometheus) and GET /health");
+                 "(Prometheus) and GET /health")
+      ->type_name("ADDRESS");
   CLI::Option* log =
       app.add_option("--log", out.log,
                      "quiet: what must be acted on; changes: of locks and connections, too; "
