@@ -1,0 +1,90 @@
+# The Debian packages: built from this tree, installed on a copy of this machine, used, and removed.
+
+bats_require_minimum_version 1.5.0
+load ../cli/place.bash
+load copy.bash
+
+setup_file() {
+  [ -n "${DEXLOCK_LONG-}" ] || skip "builds everything once more; DEXLOCK_LONG=1 runs it"
+  command -v dh >/dev/null || skip "debhelper is missing; packaging/install-packages deb"
+  TOP=$BATS_TEST_DIRNAME/../..
+  # Those of an earlier call, for whoever works on this test.
+  DEBS=${DEXLOCK_DEBS:-$BATS_FILE_TMPDIR/debs}
+  export TOP DEBS
+  [ -n "${DEXLOCK_DEBS-}" ] || "$TOP/packaging/build-deb" "$DEBS" >"$BATS_FILE_TMPDIR/log" 2>&1 || {
+    tail -30 "$BATS_FILE_TMPDIR/log" >&2
+    return 1
+  }
+}
+
+# An overlay cannot lie on an overlay: a file system of memory.
+setup() {
+  place_setup
+  COPIES=$PLACE/copies
+  mkdir "$COPIES"
+  [ "$(id -u)" -ne 0 ] || mount -t tmpfs tmpfs "$COPIES"
+}
+
+teardown() {
+  place_teardown
+  [ "$(id -u)" -ne 0 ] || umount "$COPIES"
+}
+
+need_copy() {
+  can_copy || skip "no overlay can be mounted here; needs root"
+  mkdir -p "$COPIES/changed/srv"
+  cp "$DEBS"/dex-lock_*.deb "$DEBS"/libdexlock1_*.deb "$DEBS"/libdexlock-dev_*.deb "$COPIES/changed/srv"
+}
+
+@test "lintian finds no error and no warning" {
+  command -v lintian >/dev/null || skip "lintian is missing; packaging/install-packages deb"
+  run -0 lintian --allow-root --fail-on error,warning "$DEBS"/*.changes
+}
+
+@test "dex-lock has every command with its page, completion and the units" {
+  dpkg-deb --contents "$DEBS"/dex-lock_*.deb | awk '{print $6}' >"$PLACE/contents"
+  local path page
+  for path in bin/dex-lock bin/get-lock bin/init-lock bin/release-lock bin/show-lock \
+    bin/lock-server-init share/bash-completion/completions/dex-lock \
+    share/zsh/vendor-completions/_dex-lock share/fish/vendor_completions.d/dex-lock.fish \
+    share/doc/dex-lock/README.md share/doc/dex-lock/copyright; do
+    grep -qx "./usr/$path" "$PLACE/contents"
+  done
+  grep -qx ./lib/systemd/system/dex-lock-server-init.service "$PLACE/contents"
+  mkdir "$PLACE/pages"
+  dex-lock manual --man "$PLACE/pages"
+  for page in "$PLACE/pages"/*; do
+    grep -qx "./usr/share/man/man1/$(basename "$page").gz" "$PLACE/contents"
+  done
+}
+
+@test "installed: a command runs under a lock, and a program is built against the library" {
+  need_copy
+  on_copy sh -ec 'dpkg --install /srv/*.deb >/dev/null'
+  run -0 on_copy env -i PATH=/usr/bin:/bin HOME=/srv DEXLOCK_STATE=/srv/state \
+    dex-lock run nightly sh -c 'echo "token $DEXLOCK_TOKEN"'
+  [ "$output" = "token 1" ]
+  run -0 on_copy env -i PATH=/usr/bin:/bin HOME=/srv DEXLOCK_STATE=/srv/state show-lock nightly
+  run -0 on_copy env -i PATH=/usr/bin:/bin HOME=/srv man --where dex-lock-run
+  [ "$output" = /usr/share/man/man1/dex-lock-run.1.gz ]
+  on_copy sh -ec 'cd /srv && g++ -std=c++23 -O0 -o job \
+    /usr/share/doc/libdexlock-dev/examples/cron_job.cpp $(pkg-config --cflags --libs dexlock)'
+  run -0 on_copy env -i PATH=/usr/bin:/bin HOME=/srv DEXLOCK_STATE=/srv/state2 /srv/job
+  [ "$output" = "making the report, token 1" ]
+}
+
+@test "installed again and removed: nothing stays but what a person has configured" {
+  need_copy
+  on_copy sh -ec 'dpkg --install /srv/*.deb >/dev/null
+    mkdir -p /etc/dex-lock && echo dir:/srv/store >/etc/dex-lock/lock_servers
+    dpkg --install /srv/*.deb >/dev/null
+    env -i PATH=/usr/bin:/bin HOME=/srv dex-lock run nightly true
+    dpkg --purge dex-lock libdexlock-dev libdexlock1 >/dev/null'
+  # What dpkg, ldconfig and man keep of all packages, and what locks were kept in.
+  run -0 sh -ec 'cd "$0" && find . -type f | grep -vE \
+    "^\./(var/lib/dpkg|var/log|var/cache|var/lib/dex-lock|srv)/|^\./etc/ld\.so\.cache$" || true' \
+    "$COPIES/changed"
+  [ "$output" = ./etc/dex-lock/lock_servers ]
+  run -0 find "$COPIES/changed" -path '*dex*lock*' -path "$COPIES/changed/usr/*"
+  [ "$output" = "" ]
+}
