@@ -53,6 +53,13 @@ int doctor_command(std::span<const std::string> words) {
       "Checks the configuration, this host, ssh, each lock server and the clocks, and says what to "
       "do. One line for each check: ok, warn or fail. 0: no fail.",
       "dex-lock doctor");
+  app.group("See what is held");
+  app.footer(R"(examples:
+  # before the first lock, and when something is odd
+  dex-lock doctor
+  # what do leases of five seconds tolerate?
+  dex-lock doctor --timeout 5
+)");
   LookOptions look;
   std::string timeout = "30";
   std::string stop_timeout = "0";

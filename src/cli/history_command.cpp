@@ -57,6 +57,11 @@ int history_command(std::span<const std::string> words) {
       "it. Servers on which nothing is installed keep none; then the present holder and the one "
       "before are known from the lock itself.",
       "dex-lock history");
+  app.group("See what is held");
+  app.footer(R"(examples:
+  # who had it last night?
+  dex-lock history nightly
+)");
   std::string name;
   LookOptions look;
   app.add_option("NAME", name, "the lock")->required();

@@ -62,6 +62,13 @@ int list_command(std::span<const std::string> words) {
       "of the holder, or the last one given. BEAT: how old the holder's heartbeat is, where that "
       "is known (of holders on this machine). WAIT: how many stand in line.",
       "dex-lock list");
+  app.group("See what is held");
+  app.footer(R"(examples:
+  # the locks of one kind
+  dex-lock list 'db/*'
+  # for a program
+  dex-lock list --json
+)");
   std::string pattern = "*";
   LookOptions look;
   app.add_option("PATTERN", pattern,

@@ -72,6 +72,13 @@ int show_json(const OneShotOptions& options, const InspectorOptions& inspecting)
 int show_command(std::span<const std::string> words) {
   CLI::App app("Shows what this host and each lock server know of the lock, as show-lock does.",
                "dex-lock show");
+  app.group("See what is held");
+  app.footer(R"(examples:
+  # who has it, who waits?
+  dex-lock show deploy
+  # for a program
+  dex-lock show deploy --json
+)");
   OneShotOptions options;
   LookOptions look;
   std::string owner;

@@ -90,6 +90,11 @@ int status_command(std::span<const std::string> words) {
       "Shows each lock server and, in the last line, whether a majority of them can be reached. "
       "0: a majority.",
       "dex-lock status");
+  app.group("See what is held");
+  app.footer(R"(examples:
+  # in a health check
+  dex-lock status >/dev/null || echo "no majority of lock servers"
+)");
   LookOptions look;
   look.add_to(app);
   if (const auto status = parse_words(app, words)) {

@@ -147,6 +147,11 @@ int top_command(std::span<const std::string> words) {
       "Shows the lock servers and the locks that are held, with who waits, on the full screen, "
       "every second anew. q or Ctrl-C ends it.",
       "dex-lock top");
+  app.group("See what is held");
+  app.footer(R"(examples:
+  # on a screen of its own
+  dex-lock top
+)");
   LookOptions look;
   look.patience = "3";
   look.add_to(app, false);

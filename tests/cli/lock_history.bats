@@ -62,6 +62,7 @@ history() {
 @test "three servers: merged, and what one has missed the others tell" {
   three_sockets
   dex-lock run job -- true
+  eventually grep -q released "$PLACE/store-a/history" # run waits for two of three
   kill -KILL "${PID[a]}"
   eventually test -s "$PLACE/a.status"
   dex-lock run job -- true
