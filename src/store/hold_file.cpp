@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <deque>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -53,6 +55,12 @@ std::optional<PastHold> hold_in(std::string_view line, std::string_view lock) {
   return parse_past_hold(line.substr(lock.size() + 1, blank - lock.size() - 1));
 }
 
+bool has_token(std::string_view line, std::string_view lock, FencingToken token) {
+  std::string begin;
+  append(begin, lock, ' ', token.value, ':');
+  return line.starts_with(begin);
+}
+
 bool is_of(std::string_view line, std::string_view lock) {
   return line.size() > lock.size() && line[lock.size()] == ' ' && line.starts_with(lock);
 }
@@ -75,44 +83,85 @@ std::vector<const Holder*> only_in(const Record& record, const Record& other) {
 
 void HoldFile::note(std::string_view lock, const Record& before, const Record& after,
                     std::chrono::milliseconds now) {
-  const auto left = only_in(before, after);
+  constexpr std::size_t kNotedMax = 1024;
+  constexpr std::chrono::seconds kKeptFor{1};
   const auto came = only_in(after, before);
-  if ((left.empty() && came.empty()) || !open(O_CREAT)) {
-    return;
+  const auto left = only_in(before, after);
+  for (const Holder* holder : left) {
+    noted_.push_back(
+        {std::string(lock), holder->token, holder->who, now, how_ended(*holder, after)});
   }
-  const std::size_t slot = slot_of(lock);
+  for (const Holder* holder : came) {
+    noted_.push_back({std::string(lock), holder->token, holder->who, now, std::nullopt});
+  }
+  const bool due = now - flushed_at_ >= kKeptFor || now < flushed_at_;
+  if (!noted_.empty() && (due || noted_.size() >= kNotedMax)) {
+    flush();
+    flushed_at_ = now;
+  }
+}
+
+void HoldFile::flush() {
+  if (!noted_.empty() && open(O_CREAT)) {
+    std::ranges::stable_sort(noted_, {}, [](const Noted& one) { return slot_of(one.lock); });
+    for (std::span<const Noted> rest(noted_); !rest.empty();) {
+      const std::size_t slot = slot_of(rest.front().lock);
+      const auto end =
+          std::ranges::find_if(rest, [&](const Noted& one) { return slot_of(one.lock) != slot; });
+      const auto count = static_cast<std::size_t>(end - rest.begin());
+      write(slot, rest.first(count));
+      rest = rest.subspan(count);
+    }
+  }
+  noted_.clear();
+}
+
+void HoldFile::write(std::size_t slot, std::span<const Noted> noted) const {
+  struct Line {
+    std::string_view text;  // as it was; empty: it is new
+    std::string_view lock;
+    PastHold hold;  // only of a new one
+  };
   const std::string old = read_slot(slot);
-  std::vector<std::string_view> lines = lines_of(old);
+  std::deque<Line> lines;  // the newest first
+  for (const std::string_view line : lines_of(old)) {
+    lines.push_back({line, line.substr(0, line.find(' ')), {}});
+  }
+  for (const Noted& one : noted) {
+    Line line{.text = {}, .lock = one.lock, .hold = {.token = one.token, .who = one.who}};
+    if (!one.ended) {
+      line.hold.from = one.at;
+    } else {
+      const auto at = std::ranges::find_if(lines, [&](const Line& known) {
+        return known.lock == one.lock &&
+               (known.text.empty() ? known.hold.token == one.token
+                                   : has_token(known.text, one.lock, one.token));
+      });
+      if (at != lines.end()) {
+        auto granted = at->text.empty() ? std::optional(at->hold) : hold_in(at->text, one.lock);
+        if (granted && granted->who == one.who) {
+          line.hold = std::move(*granted);
+          lines.erase(at);
+        }
+      }
+      line.hold.to = one.at;
+      line.hold.state = *one.ended;
+    }
+    lines.push_front(std::move(line));
+  }
   std::string text;
   text.reserve(kHoldSlotBytes);
-  for (const Holder* holder : came) {
-    text += line_of(lock, PastHold{.token = holder->token, .from = now, .who = holder->who});
-  }
-  for (const Holder* holder : left) {
-    PastHold hold{.token = holder->token, .who = holder->who};
-    std::string begin;
-    append(begin, lock, ' ', holder->token.value, ':');
-    const auto at =
-        std::ranges::find_if(lines, [&](std::string_view line) { return line.starts_with(begin); });
-    if (at != lines.end()) {
-      const auto granted = hold_in(*at, lock);
-      if (granted && granted->who == holder->who) {
-        hold = *granted;
-        lines.erase(at);
-      }
+  std::map<std::string_view, std::size_t> of_lock;
+  for (const Line& line : lines) {
+    if (++of_lock[line.lock] > kPastHoldsMax) {
+      continue;
     }
-    hold.to = now;
-    hold.state = how_ended(*holder, after);
-    text += line_of(lock, hold);
-  }
-  std::size_t of_lock = came.size() + left.size();
-  for (const std::string_view line : lines) {
-    const bool kept = !is_of(line, lock) || ++of_lock <= kPastHoldsMax;
-    if (kept && text.size() + line.size() < kHoldSlotBytes) {
-      text += line;
+    const std::string made = line.text.empty() ? line_of(line.lock, line.hold) : std::string();
+    const std::string_view whole = line.text.empty() ? made : line.text;
+    if (text.size() + whole.size() < kHoldSlotBytes) {
+      text += whole;
     }
   }
-  text.resize(std::min(text.size(), kHoldSlotBytes - 1));
   text += '\0';  // what stands behind it is old
   // Where it fails, there is no more history than there was.
   static_cast<void>(
@@ -120,6 +169,7 @@ void HoldFile::note(std::string_view lock, const Record& before, const Record& a
 }
 
 std::vector<PastHold> HoldFile::holds_of(std::string_view lock) {
+  flush();
   std::vector<PastHold> holds;
   if (!open(0)) {
     return holds;

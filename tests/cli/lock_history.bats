@@ -59,17 +59,24 @@ history() {
   [ "$(history job 'd["holds"][0]["how"]')" = released ]
 }
 
+# written SERVER TOKEN: who asks makes a server write what it has in memory
+written() {
+  dex-lock history job >/dev/null && grep -q "^job $2:.*:released:" "$PLACE/store-$1/history"
+}
+
 @test "three servers: merged, and what one has missed the others tell" {
   three_sockets
   dex-lock run job -- true
-  eventually grep -q released "$PLACE/store-a/history" # run waits for two of three
+  eventually written a 1 # run waits for two of three
   kill -KILL "${PID[a]}"
   eventually test -s "$PLACE/a.status"
   dex-lock run job -- true
   serve a --listen "unix:$PLACE/a.sock"
+  eventually written b 2
   kill -KILL "${PID[b]}"
   eventually test -s "$PLACE/b.status"
   dex-lock run job -- true
+  eventually written c 3
   rm "$PLACE/store-c/history"
   [ "$(history job '[(h["token"], h["how"]) for h in d["holds"]]')" = \
     '[[3, "released"], [1, "released"]]' ]

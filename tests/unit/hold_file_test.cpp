@@ -43,6 +43,7 @@ TEST_F(HoldFileTest, TellsWhoCameAndHowItEnded) {
   EXPECT_EQ(file_.holds_of("a"), (std::vector{PastHold{{1}, milliseconds(100), {}, {}, "ann"}}));
   file_.note("a", held(1), left(1, EndKind::expired), milliseconds(200));
   file_.note("a", left(1, EndKind::expired), held(2, "bob"), milliseconds(300));
+  file_.flush();
   HoldFile again(path());
   EXPECT_EQ(again.holds_of("a"),
             (std::vector{
@@ -100,6 +101,7 @@ TEST_F(HoldFileTest, WithTheLongestTextsKeepsWhatFits) {
 
 TEST_F(HoldFileTest, PassesOverWhatIsTorn) {
   use(file_, "a", 3);
+  file_.flush();
   std::string text;
   {
     std::ifstream in(path(), std::ios::binary);
@@ -113,6 +115,22 @@ TEST_F(HoldFileTest, PassesOverWhatIsTorn) {
   ASSERT_EQ(holds.size(), 2U);
   EXPECT_EQ(holds[0].token.value, 3U);
   EXPECT_EQ(holds[1].token.value, 1U);
+}
+
+// A busy server writes a slot once for all of a second.
+TEST_F(HoldFileTest, WritesAtOnceAndThenOnceInASecond) {
+  HoldFile other(path());
+  const auto written = [&] { return other.holds_of("a").size(); };
+  file_.note("a", {}, held(1), milliseconds(5000));
+  EXPECT_EQ(written(), 1U);
+  file_.note("a", held(1), held(2), milliseconds(5999));
+  EXPECT_EQ(written(), 1U);
+  EXPECT_EQ(file_.holds_of("b").size(), 0U) << "who asks has all";
+  EXPECT_EQ(written(), 2U);
+  file_.note("a", held(2), held(3), milliseconds(6000));
+  EXPECT_EQ(written(), 3U);
+  file_.note("a", held(3), held(4), milliseconds(10)) /* the wall clock was set back */;
+  EXPECT_EQ(written(), 4U);
 }
 
 TEST_F(HoldFileTest, ThatCannotBeKeptIsNoTrouble) {
