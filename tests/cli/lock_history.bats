@@ -20,7 +20,7 @@ history() {
 @test "grants, releases and take-overs are told, the newest first" {
   dex-lock run job -- true
   get-lock --owner dead job 0.2
-  tries_until_held 0 get-lock --owner heir job 30
+  tries_until_held 0 get-lock --owner heir job 30 0 20 # seldom: no place in line
   [ "$(history job '[(h["token"], h["how"]) for h in d["holds"]]')" = \
     '[[3, "holding"], [2, "expired"], [1, "released"]]' ]
   [ "$(history job 'd["holds"][0]["to_ms"], d["format"], d["complete"]')" = "(None, 1, False)" ]
