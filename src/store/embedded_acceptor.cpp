@@ -136,6 +136,8 @@ std::vector<Reply> EmbeddedAcceptor::serve(std::span<const Asked> asked) {
   }
   if (on_transaction_) {
     on_transaction_(std::move(transaction));
+  } else {
+    holds_.flush();  // not a server: it may end at any moment
   }
   return replies;
 }
