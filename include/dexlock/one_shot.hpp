@@ -16,6 +16,13 @@
 
 namespace dexlock {
 
+// Leaves ssh connections to a small process of this user between calls, the keeper, which a call
+// starts where there is none.
+struct KeeperUse {
+  std::string program;  // dex-lock, by its path
+  std::string version;  // a keeper of another version is not used
+};
+
 struct OneShotOptions {
   std::string name = "default";
   std::chrono::milliseconds timeout{30'000};  // lease: lost without a majority for that long
@@ -23,6 +30,7 @@ struct OneShotOptions {
   std::chrono::milliseconds step{1'000};      // time to the caller's next call
   Sharing sharing;                            // get-lock: alone, unless it says otherwise
   std::optional<std::string> owner;           // instead of the calling program
+  std::optional<KeeperUse> keeper;            // get_lock, release_lock, show_lock: without, none
   bool new_group = false;                     // init-lock: forget which group the servers were
 };
 
@@ -56,6 +64,9 @@ DEXLOCK_API [[nodiscard]] Result<void> init_lock(const OneShotOptions& options, 
 
 // What this owner and each server know of the lock, as text for people.
 DEXLOCK_API [[nodiscard]] Result<std::string> show_lock(const OneShotOptions& options);
+
+// Where this user's state on this machine lies; it belongs to this user alone.
+DEXLOCK_API [[nodiscard]] Result<std::string> own_state_directory();
 
 // On a lock server, before it serves: removes what crashes may have left in the store at `path`
 // (or, if empty, at the configured place) and checks it. store_damaged: says what to do.

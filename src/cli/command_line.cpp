@@ -15,6 +15,7 @@
 #include "cli/guard_command.hpp"
 #include "cli/help_text.hpp"
 #include "cli/history_command.hpp"
+#include "cli/keeper_command.hpp"
 #include "cli/list_command.hpp"
 #include "cli/manual_command.hpp"
 #include "cli/one_shot_commands.hpp"
@@ -46,6 +47,7 @@ constexpr std::array kCommands{
     Command{"doctor", doctor_command, false, "check everything, and say what to do"},
     Command{"top", top_command, false, "watch locks and servers on a full screen"},
     Command{"status", status_command, false, "show the lock servers; 0 = a majority"},
+    Command{"keeper", keeper_command, false, "keep connections for the next commands"},
     Command{"serve", serve_command, false, "be a lock server for many clients"},
     Command{"lock-server-init", server_init_command, true, "check a lock server's store at boot"},
     Command{"manual", manual_command, false, "write the manual pages, or a shell's completion"},

@@ -8,6 +8,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/duration_text.hpp"
+#include "cli/keeper_command.hpp"
 #include "cli/parse.hpp"
 #include "cli/sharing_options.hpp"
 #include "cli/status_of.hpp"
@@ -23,6 +24,7 @@ struct Arguments {
   bool verbose = false;
   bool print_token = false;
   SharingOptions sharing;
+  std::string keeper_note;
 };
 
 enum class Takes { name, timeouts, step };
@@ -63,6 +65,7 @@ std::optional<int> read_arguments(CLI::App& app, Takes takes, std::span<const st
   const char* verbose = std::getenv("verbose");
   arguments.verbose = arguments.verbose || (verbose != nullptr && *verbose != '\0');
   arguments.options.name = name;
+  arguments.options.keeper = keeper_use(arguments.keeper_note);
   const bool fine =
       read_duration(timeout, kLeaseLimits, "TIMEOUT", arguments.options.timeout) &&
       read_duration(timeout2, kStopLimits, "TIMEOUT2", arguments.options.stop_timeout) &&
@@ -70,6 +73,14 @@ std::optional<int> read_arguments(CLI::App& app, Takes takes, std::span<const st
   const auto sharing = arguments.sharing.read();
   arguments.options.sharing = sharing.value_or(Sharing{});
   return fine && sharing ? std::nullopt : std::optional(static_cast<int>(ExitStatus::usage));
+}
+
+Remarks remarks_of(const Arguments& arguments) {
+  Remarks remarks;
+  if (!arguments.keeper_note.empty()) {
+    remarks.notes.push_back(arguments.keeper_note);
+  }
+  return remarks;
 }
 
 void show(const Remarks& remarks, bool verbose, const std::string& said) {
@@ -115,7 +126,7 @@ int init_lock_command(std::span<const std::string> words) {
   if (const auto status = read_arguments(app, Takes::timeouts, words, arguments)) {
     return *status;
   }
-  Remarks remarks;
+  Remarks remarks = remarks_of(arguments);
   const auto result = init_lock(arguments.options, remarks);
   return ended(remarks, arguments.verbose, result);
 }
@@ -134,7 +145,7 @@ int get_lock_command(std::span<const std::string> words) {
   if (const auto status = read_arguments(app, Takes::step, words, arguments)) {
     return *status;
   }
-  Remarks remarks;
+  Remarks remarks = remarks_of(arguments);
   const auto result = get_lock(arguments.options, remarks);
   show(remarks, arguments.verbose, result ? "" : result.error().text);
   if (!result) {
@@ -175,7 +186,7 @@ int release_lock_command(std::span<const std::string> words) {
   if (const auto status = read_arguments(app, Takes::timeouts, words, arguments)) {
     return *status;
   }
-  Remarks remarks;
+  Remarks remarks = remarks_of(arguments);
   const auto result = release_lock(arguments.options, remarks);
   return ended(remarks, arguments.verbose, result);
 }

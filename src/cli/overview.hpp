@@ -23,6 +23,7 @@ inline constexpr std::string_view kOverview =
     "  DEXLOCK_CONF  the directory of the configuration, instead of the others under FILES\n"
     "  DEXLOCK_STATE  the directory of this user's state, an absolute path\n"
     "  DEXLOCK_OWNER  who holds the lock, instead of the calling program; as `--owner`\n"
+    "  DEXLOCK_KEEPER_IDLE  seconds for which ssh connections are kept for the next call; 0: not\n"
     "  DEXLOCK_SSH  the program to reach lock servers with, instead of ssh\n"
     "  verbose  if not empty: as `--verbose`\n"
     "files:\n"

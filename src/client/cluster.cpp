@@ -45,7 +45,8 @@ void Cluster::make_link(std::size_t server) {
       loop_, options_.config, server,
       {.on_greeting = [this,
                        server](const LinkGreeting& greeting) { on_greeting(server, greeting); },
-       .on_down = [this, server](Error why) { on_down(server, std::move(why)); }});
+       .on_down = [this, server](Error why) { on_down(server, std::move(why)); }},
+      options_.pool);
 }
 
 void Cluster::open() {
@@ -60,6 +61,14 @@ void Cluster::open(Seat& seat) {
   seat.opened = Clock::now();
   seat.greet_by = seat.opened + options_.greeting_limit;
   seat.link->open();
+}
+
+void Cluster::keep() {
+  for (Seat& seat : seats_) {
+    if ((seat.connected || seat.opening) && seat.silent == 0 && !told_fatal_) {
+      seat.link->keep();
+    }
+  }
 }
 
 void Cluster::hurry() {

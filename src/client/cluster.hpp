@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "client/config.hpp"
+#include "client/connection_pool.hpp"
 #include "client/link.hpp"
 #include "register/assembly.hpp"
 
@@ -29,6 +30,7 @@ namespace dexlock {
 struct ClusterOptions {
   Config config;
   std::optional<std::string> remembered_group;
+  ConnectionPool* pool = nullptr;  // of connections over ssh; must outlive the cluster
   std::chrono::milliseconds request_limit{5000};    // then the reply is Fault: unreachable
   std::chrono::milliseconds greeting_limit{15000};  // from opening a link to its greeting
 };
@@ -57,6 +59,8 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   void open();
+  // Nothing more will be asked: leaves the connections that work to the pool.
+  void keep();
   // Connects at once to those whose next try is due only later, unless the latest was just now.
   void hurry();
   void request(std::size_t server, const std::string& name, Request request,

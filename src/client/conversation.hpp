@@ -4,13 +4,23 @@
 // Threads: the event loop's.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "client/link.hpp"
 
 namespace dexlock {
+
+// What another process must know to go on with a connection.
+struct Unfinished {
+  std::uint32_t last = 0;               // number of a request
+  std::vector<std::uint32_t> expected;  // answers that are still to come, and concern nobody
+  std::string seen;                     // a hint that the server checks; no blank, no '|' in front
+};
 
 class Conversation {
  public:
@@ -29,6 +39,9 @@ class Conversation {
   virtual void watch(const Where& /*where*/, const std::string& /*name*/,
                      const ClientId& /*client*/, Link::AnswerHandler /*handler*/) {}
   virtual void unwatch(const std::string& /*name*/, const ClientId& /*client*/) {}
+
+  // Nothing: nobody else can go on here.
+  [[nodiscard]] virtual std::optional<Unfinished> unfinished() const = 0;
 
   // False for a line that no server of ours sends: the connection is of no use any more.
   [[nodiscard]] virtual bool on_line(std::string_view line) = 0;

@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -55,10 +56,15 @@ class ConversationLink : public Link {
  protected:
   // Tells it later, from the loop: never from inside a call of this link.
   void report_down(Error why) {
+    later([this, why = std::move(why)] { handlers_.on_down(why); });
+  }
+
+  // From the loop, unless it is closed before.
+  void later(std::function<void()> what) {
     alive_ = std::make_shared<bool>(true);
-    boost::asio::post(loop_, [this, alive = alive_, why = std::move(why)] {
+    boost::asio::post(loop_, [alive = alive_, what = std::move(what)] {
       if (*alive) {
-        handlers_.on_down(why);
+        what();
       }
     });
   }

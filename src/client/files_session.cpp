@@ -11,6 +11,7 @@
 #include "lock/lock_name.hpp"
 #include "lock/quorum.hpp"
 #include "store/shell_acceptor.hpp"
+#include "wire/where.hpp"
 
 namespace dexlock {
 namespace {
@@ -20,7 +21,11 @@ constexpr std::uint32_t kNumberMax = 999'999'999;
 class FilesSession final : public Conversation {
  public:
   FilesSession(Write write, FilesSessionOptions options)
-      : write_(std::move(write)), options_(std::move(options)) {}
+      : write_(std::move(write)), options_(std::move(options)), next_(options_.before.last) {
+    for (const std::uint32_t number : options_.before.expected) {
+      expected_.push_back({number, {}});
+    }
+  }
 
   void request(const Where& where, const std::string& name, Request request,
                Link::ReplyHandler handler) override {
@@ -32,7 +37,9 @@ class FilesSession final : public Conversation {
                                                  .boot = options_.boot,
                                                  .writer = options_.writer,
                                                  .server = options_.server});
+      recall(where, name, *lock.acceptor);
     }
+    latest_ = name;
     lock.waiting.push_back({std::move(request), std::move(handler)});
     if (lock.waiting.size() == 1) {
       advance(name, lock, lock.acceptor->start(lock.waiting.front().request));
@@ -40,6 +47,7 @@ class FilesSession final : public Conversation {
   }
 
   void change_group(const GroupStep& step, Link::GroupHandler handler) override {
+    changes_group_ = true;
     const Group& group = step.group;
     std::string line = group.id + ' ' + std::to_string(group.epoch.value);
     if (step.kind == GroupStep::Kind::activate) {
@@ -83,8 +91,27 @@ class FilesSession final : public Conversation {
     if (!result.starts_with("k ")) {  // behind a key comes another one, or the end
       expected_.pop_front();
     }
-    handler(result);
+    if (handler) {
+      handler(result);
+    }
     return true;
+  }
+
+  // A store that has joined a group has greeted as something else.
+  [[nodiscard]] std::optional<Unfinished> unfinished() const override {
+    if (changes_group_) {
+      return std::nullopt;
+    }
+    Unfinished unfinished{.last = next_, .expected = {}, .seen = {}};
+    for (const Expected& expected : expected_) {
+      unfinished.expected.push_back(expected.number);
+    }
+    if (const auto lock = locks_.find(latest_); lock != locks_.end()) {
+      if (const auto seen = lock->second.acceptor->seen()) {
+        unfinished.seen = where_text(lock->second.acceptor->where()) + '|' + *seen;
+      }
+    }
+    return unfinished;
   }
 
  private:
@@ -102,6 +129,16 @@ class FilesSession final : public Conversation {
     std::uint32_t number = 0;
     Handler handler;
   };
+
+  // The process before on this connection saw its state like that: what asks for a change by that
+  // is refused by the server if it is another by now.
+  void recall(const Where& where, const std::string& name, ShellAcceptor& acceptor) const {
+    const std::string_view seen = options_.before.seen;
+    const std::size_t end = seen.find('|');
+    if (end != std::string_view::npos && seen.substr(0, end) == where_text(where)) {
+      acceptor.recall(name, seen.substr(end + 1));
+    }
+  }
 
   void send(const std::string& line, Handler handler) {
     next_ = next_ == kNumberMax ? 1 : next_ + 1;
@@ -230,9 +267,11 @@ class FilesSession final : public Conversation {
 
   Write write_;
   FilesSessionOptions options_;
-  std::uint32_t next_ = 0;
-  std::deque<Expected> expected_;
+  std::uint32_t next_;
+  bool changes_group_ = false;
+  std::deque<Expected> expected_;  // without a handler: of another process
   std::map<std::string, Lock> locks_;
+  std::string latest_;  // lock
 };
 
 }  // namespace

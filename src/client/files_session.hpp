@@ -15,6 +15,7 @@ struct FilesSessionOptions {
   BootId boot;
   std::string writer;  // [a-z0-9]{1,12}, unique to this connection
   std::string server;  // for messages
+  Unfinished before;   // of another process on this connection
 };
 
 [[nodiscard]] std::unique_ptr<Conversation> make_files_session(Conversation::Write write,

@@ -62,6 +62,8 @@ class Link {
 
   virtual void open() = 0;   // requires: new or down
   virtual void close() = 0;  // no handler is called any more
+  // Nothing more will be asked: if the connection is fit for others, it is left to them. Closes.
+  virtual void keep() { close(); }
   virtual void request(const Where& where, const std::string& name, Request request,
                        ReplyHandler handler) = 0;
   virtual void change_group(const GroupStep& step, GroupHandler handler) = 0;

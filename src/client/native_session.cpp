@@ -13,8 +13,12 @@ namespace {
 
 class NativeSession final : public Conversation {
  public:
-  NativeSession(Write write, std::string server)
-      : write_(std::move(write)), server_(std::move(server)) {}
+  NativeSession(Write write, std::string server, const Unfinished& before)
+      : write_(std::move(write)), server_(std::move(server)), next_(before.last) {
+    for (const std::uint32_t id : before.expected) {
+      expected_[id] = [](const ServerReply&) {};
+    }
+  }
 
   void request(const Where& where, const std::string& name, Request request,
                Link::ReplyHandler handler) override {
@@ -31,6 +35,7 @@ class NativeSession final : public Conversation {
   }
 
   void change_group(const GroupStep& step, Link::GroupHandler handler) override {
+    changes_group_ = true;
     const Group& group = step.group;
     ClientLine line = ActivateGroup{group.id, group.epoch};
     if (step.kind == GroupStep::Kind::propose) {
@@ -94,6 +99,18 @@ class NativeSession final : public Conversation {
     send(Unwatch{watch}, [this, watch](const ServerReply&) { watches_.erase(watch); });
   }
 
+  // A store that has joined a group has greeted as something else.
+  [[nodiscard]] std::optional<Unfinished> unfinished() const override {
+    if (changes_group_ || !watches_.empty()) {
+      return std::nullopt;
+    }
+    Unfinished unfinished{.last = next_, .expected = {}, .seen = {}};
+    for (const auto& [id, _] : expected_) {
+      unfinished.expected.push_back(id);
+    }
+    return unfinished;
+  }
+
   bool on_line(std::string_view line) override {
     const auto parsed = parse_reply_line(line);
     const std::uint32_t id = parsed ? parsed->id : parsed.error().id;
@@ -153,7 +170,8 @@ class NativeSession final : public Conversation {
 
   Write write_;
   std::string server_;
-  std::uint32_t next_ = 0;
+  std::uint32_t next_;
+  bool changes_group_ = false;
   std::map<std::uint32_t, Handler> expected_;
   std::map<std::uint32_t, Link::AnswerHandler> watches_;  // empty: ended, its end not yet answered
   std::map<std::pair<std::string, std::string>, std::uint32_t> watched_;  // by lock and client
@@ -161,8 +179,9 @@ class NativeSession final : public Conversation {
 
 }  // namespace
 
-std::unique_ptr<Conversation> make_native_session(Conversation::Write write, std::string server) {
-  return std::make_unique<NativeSession>(std::move(write), std::move(server));
+std::unique_ptr<Conversation> make_native_session(Conversation::Write write, std::string server,
+                                                  const Unfinished& before) {
+  return std::make_unique<NativeSession>(std::move(write), std::move(server), before);
 }
 
 }  // namespace dexlock

@@ -10,8 +10,9 @@
 
 namespace dexlock {
 
-// `server`: for messages.
+// `server`: for messages. `before`: of another process on this connection.
 [[nodiscard]] std::unique_ptr<Conversation> make_native_session(Conversation::Write write,
-                                                                std::string server);
+                                                                std::string server,
+                                                                const Unfinished& before = {});
 
 }  // namespace dexlock

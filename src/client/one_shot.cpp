@@ -36,7 +36,9 @@ std::string busy_text(const Busy& busy, const Claim& claim) {
 class GetCall {
  public:
   GetCall(OwnedLock& prepared, const OneShotOptions& options)
-      : prepared_(prepared), options_(options), call_(prepared.context, prepared.name) {}
+      : prepared_(prepared),
+        options_(options),
+        call_(prepared.context, prepared.name, options.keeper) {}
 
   Result<GetOutcome> run(Remarks& remarks) {
     const Instant began = now();
@@ -205,7 +207,8 @@ class GetCall {
 };
 
 // Releases what `prepared` holds or may hold; true once a majority has confirmed it.
-Result<bool> release(OwnedLock& prepared, milliseconds limit, Remarks& remarks) {
+Result<bool> release(OwnedLock& prepared, milliseconds limit,
+                     const std::optional<KeeperUse>& keeper, Remarks& remarks) {
   if (prepared.saved.token.value == 0 && !prepared.saved.maybe_listed) {
     return true;
   }
@@ -216,7 +219,7 @@ Result<bool> release(OwnedLock& prepared, milliseconds limit, Remarks& remarks) 
   if (const auto saved = prepared.state.save(ended); !saved) {
     return std::unexpected(saved.error());
   }
-  OneShotCall call(prepared.context, prepared.name);
+  OneShotCall call(prepared.context, prepared.name, keeper);
   const bool done = call.run(
       limit, {.on_ready =
                   [&] {
@@ -267,7 +270,7 @@ Result<void> release_lock(const OneShotOptions& options, Remarks& remarks) {
   if (!prepared) {
     return std::unexpected(prepared.error());
   }
-  const auto released = release(*prepared, kShortestCall, remarks);
+  const auto released = release(*prepared, kShortestCall, options.keeper, remarks);
   if (!released) {
     return std::unexpected(released.error());
   }
@@ -292,7 +295,8 @@ Result<void> init_lock(const OneShotOptions& options, Remarks& remarks) {
     prepared->context.memory.forget_group();
   }
   Remarks ignored;
-  static_cast<void>(release(*prepared, kTidyLimit, ignored));  // what is left of a former life
+  static_cast<void>(
+      release(*prepared, kTidyLimit, std::nullopt, ignored));  // what is left of a former life
   prepared->state.forget();
 
   OneShotCall call(prepared->context, prepared->name);

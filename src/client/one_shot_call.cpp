@@ -14,10 +14,15 @@ constexpr std::chrono::milliseconds kShortestLease{100};
 
 }  // namespace
 
-OneShotCall::OneShotCall(const ClientContext& context, std::string name)
+OneShotCall::OneShotCall(const ClientContext& context, std::string name,
+                         const std::optional<KeeperUse>& keeper)
     : context_(context), name_(std::move(name)), deadline_(loop_) {
+  ClusterOptions options = context.cluster_options();
+  if (keeper) {
+    options.pool = &pool_.emplace(*keeper, context.paths.state_dir);
+  }
   cluster_ = std::make_unique<Cluster>(
-      loop_, context.cluster_options(),
+      loop_, std::move(options),
       Cluster::Handlers{
           .on_ready =
               [this] {
@@ -36,6 +41,16 @@ OneShotCall::OneShotCall(const ClientContext& context, std::string name)
                 handlers_.on_change();
               },
       });
+}
+
+OneShotCall::~OneShotCall() {
+  if (pool_ && !error_) {
+    driver_.reset();
+    handlers_ = {.on_ready = [] {}, .on_event = [](const Event&) {}, .on_change = [] {}};
+    loop_.restart();
+    loop_.poll();  // what is being sent is not left in part
+    cluster_->keep();
+  }
 }
 
 bool OneShotCall::run(std::chrono::milliseconds limit, Handlers handlers) {
@@ -169,6 +184,9 @@ void OneShotCall::collect_remarks(Remarks& remarks) const {
   }
   for (const AssemblyProblem& problem : cluster_->assembly().problems()) {
     remarks.notes.push_back(problem.text);
+  }
+  if (pool_ && !pool_->note().empty()) {
+    remarks.notes.push_back(pool_->note());
   }
 }
 

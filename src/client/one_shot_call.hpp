@@ -13,6 +13,7 @@
 
 #include "client/client_context.hpp"
 #include "client/cluster.hpp"
+#include "client/keeper_pool.hpp"
 #include "client/lock_driver.hpp"
 #include "client/owner.hpp"
 #include "client/owner_state.hpp"
@@ -22,7 +23,11 @@ namespace dexlock {
 
 class OneShotCall {
  public:
-  OneShotCall(const ClientContext& context, std::string name);
+  OneShotCall(const ClientContext& context, std::string name,
+              const std::optional<KeeperUse>& keeper = std::nullopt);
+  ~OneShotCall();  // leaves the connections to the keeper
+  OneShotCall(const OneShotCall&) = delete;
+  OneShotCall& operator=(const OneShotCall&) = delete;
 
   struct Handlers {
     std::function<void()> on_ready;              // the group is known
@@ -67,6 +72,7 @@ class OneShotCall {
   std::string name_;
   boost::asio::io_context loop_;
   boost::asio::steady_timer deadline_;
+  std::optional<KeeperPool> pool_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<LockDriver> driver_;
   Handlers handlers_;

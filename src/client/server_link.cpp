@@ -10,7 +10,8 @@
 namespace dexlock {
 
 std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop, const Config& config,
-                                       std::size_t server, Link::Handlers handlers) {
+                                       std::size_t server, Link::Handlers handlers,
+                                       ConnectionPool* pool) {
   const ServerEntry& entry = config.servers.at(server);
   if (entry.kind == ServerEntry::Kind::dir) {
     return make_local_link(
@@ -29,7 +30,8 @@ std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop, const Conf
       {.target = {.user_host = entry.user_host, .port = entry.port, .shown = entry.shown},
        .ssh_options = config.ssh_options,
        .root = entry.path.empty() ? config.remote_path : entry.path,
-       .allow_unsynced = config.allow_unsynced},
+       .allow_unsynced = config.allow_unsynced,
+       .pool = pool},
       std::move(handlers));
 }
 

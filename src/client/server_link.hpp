@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "client/config.hpp"
+#include "client/connection_pool.hpp"
 #include "client/link.hpp"
 
 namespace boost::asio {
@@ -19,9 +20,11 @@ class io_context;
 
 namespace dexlock {
 
+// `pool`: of connections over ssh; must outlive the link.
 [[nodiscard]] std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop,
                                                      const Config& config, std::size_t server,
-                                                     Link::Handlers handlers);
+                                                     Link::Handlers handlers,
+                                                     ConnectionPool* pool = nullptr);
 
 [[nodiscard]] std::vector<std::string> shown_names(const Config& config);
 

@@ -112,7 +112,7 @@ Result<std::string> show_lock(const OneShotOptions& options) {
     static_cast<void>(state.take_turn(kTurnLimit));  // reading is harmless without it
     text += "  " + owner->shown + ": " + local_text(state.load());
   }
-  OneShotCall call(*context, name->text());
+  OneShotCall call(*context, name->text(), options.keeper);
   std::vector<std::optional<Reply>> replies(context->config.servers.size());
   const auto all_told = [&] {
     for (std::size_t server = 0; server < replies.size(); ++server) {
@@ -150,6 +150,14 @@ Result<std::string> show_lock(const OneShotOptions& options) {
     text += "  note: " + problem.text + '\n';
   }
   return text;
+}
+
+Result<std::string> own_state_directory() {
+  const auto paths = local_paths();
+  if (!paths) {
+    return std::unexpected(paths.error());
+  }
+  return paths->state_dir.string();
 }
 
 Result<std::string> check_lock_store(const std::string& path) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client/connection_pool.hpp"
 #include "client/link.hpp"
 #include "transport/ssh_command.hpp"
 
@@ -22,6 +23,7 @@ struct SshLinkOptions {
   std::vector<std::string> ssh_options;
   std::string root;  // the store's directory there
   bool allow_unsynced = false;
+  ConnectionPool* pool = nullptr;  // where one may be taken from and left
 };
 
 [[nodiscard]] std::unique_ptr<Link> make_ssh_link(boost::asio::io_context& loop,

@@ -191,6 +191,22 @@ ShellAcceptor::Output ShellAcceptor::evaluate(bool fresh, bool durable) {
   return answer(step.verdict);
 }
 
+std::optional<std::string> ShellAcceptor::seen() const {
+  if (!known_ || known_->pointer == "-") {
+    return std::nullopt;
+  }
+  return place_.name + '|' + known_->pointer + '|' + durable_text(known_->durable) +
+         past_beats(known_->durable, known_->soft);
+}
+
+void ShellAcceptor::recall(std::string_view name, std::string_view seen) {
+  const auto parts = split_fields(seen, '|', 3);
+  if (parts && parts->size() == 3 && (*parts)[0] == name && asked_ == Asked::nothing) {
+    static_cast<void>(learn("= " + std::string((*parts)[1]) + ' ' + place_.name + ' ' +
+                            std::string((*parts)[2])));
+  }
+}
+
 ShellAcceptor::Output ShellAcceptor::on_result(std::string_view result) {
   const Asked asked = std::exchange(asked_, Asked::nothing);
   if (asked == Asked::nothing) {

@@ -48,6 +48,12 @@ class ShellAcceptor {
   // `result`: what the store answered behind the request number. Hostile until checked.
   [[nodiscard]] Output on_result(std::string_view result);
 
+  // The state as it was last known, for another process that goes on with this connection; without
+  // blanks. It is used as long as the store does not know better.
+  [[nodiscard]] std::optional<std::string> seen() const;
+  void recall(std::string_view name, std::string_view seen);
+  [[nodiscard]] const Where& where() const { return place_.where; }
+
  private:
   enum class Asked { nothing, get, durable_get, swap, beat, post };
 

@@ -237,7 +237,15 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
 
 ChildProcess::~ChildProcess() { abandon(); }
 
+UniqueFd ChildProcess::let_go() {
+  pid_ = -1;
+  return std::move(pidfd_);
+}
+
 void ChildProcess::abandon() {
+  if (pid_ == 0 && pidfd_.get() >= 0) {
+    kill_group();
+  }
   if (pid_ <= 0) {
     return;
   }
@@ -249,6 +257,9 @@ void ChildProcess::abandon() {
 }
 
 void ChildProcess::kill_group() {
+  if (pid_ == 0 && pidfd_.get() >= 0) {
+    signal_pidfd(pidfd_.get(), SIGKILL);
+  }
   if (pid_ <= 0 || status_) {
     return;
   }

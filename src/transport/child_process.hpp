@@ -44,6 +44,9 @@ class ChildProcess {
   // Kills what still runs, as kill_group() does.
   ~ChildProcess();
 
+  // Somebody else's child, which this object may end all the same.
+  static ChildProcess adopted(UniqueFd pidfd) { return ChildProcess(0, std::move(pidfd)); }
+
   struct Started;
   // Runs argv[0] (looked up in PATH) with no controlling terminal, default signal dispositions and
   // an empty signal mask. Errors: bad_argument for an empty argv or one with NUL bytes, bad_config
@@ -56,6 +59,9 @@ class ChildProcess {
   // The status once the child has ended; reaps it. Nothing while it runs. Repeats its answer.
   std::optional<ChildStatus> reap();
 
+  // Leaves the process alone from here on.
+  UniqueFd let_go();
+
   [[nodiscard]] pid_t pid() const { return pid_; }
   // Readable once the child has ended. Stays owned by this object.
   [[nodiscard]] int pidfd() const { return pidfd_.get(); }
@@ -64,7 +70,7 @@ class ChildProcess {
   ChildProcess(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
   void abandon();
 
-  pid_t pid_ = -1;
+  pid_t pid_ = -1;  // 0: adopted
   UniqueFd pidfd_;
   std::optional<ChildStatus> status_;
 };

@@ -62,6 +62,7 @@ class LineProcess::Impl : public std::enable_shared_from_this<Impl> {
   Result<void> begin(ChildStreams streams);
   void write(std::string_view bytes);
   void stop();
+  std::optional<DetachedProcess> detach();
   [[nodiscard]] pid_t pid() const { return child_.pid(); }
 
  private:
@@ -408,6 +409,24 @@ void LineProcess::Impl::stop() {
   }
 }
 
+std::optional<DetachedProcess> LineProcess::Impl::detach() {
+  const bool whole = state_ == State::running && !grace_started_ && !sending_now_ &&
+                     queued_.empty() && partial_.empty() && in_.is_open() && out_.is_open() &&
+                     err_.is_open();
+  if (!whole) {
+    return std::nullopt;
+  }
+  state_ = State::over;
+  release_exit_watch();
+  error_code ec;
+  DetachedProcess process{.stdin_socket = UniqueFd(in_.release(ec)),
+                          .stdout_pipe = UniqueFd(out_.release()),
+                          .stderr_pipe = UniqueFd(err_.release()),
+                          .pidfd = child_.let_go()};
+  handlers_ = {};
+  return process;
+}
+
 void LineProcess::Impl::close_streams() {
   error_code ignored;
   in_.close(ignored);
@@ -435,9 +454,14 @@ Result<std::unique_ptr<LineProcess>> LineProcess::start(asio::io_context& io,
   if (!started) {
     return std::unexpected(std::move(started.error()));
   }
+  return begin(io, std::move(started->child), std::move(started->streams), std::move(handlers));
+}
+
+Result<std::unique_ptr<LineProcess>> LineProcess::begin(asio::io_context& io, ChildProcess child,
+                                                        ChildStreams streams, Handlers handlers) {
   try {
-    auto impl = std::make_shared<Impl>(io, std::move(started->child), std::move(handlers));
-    if (auto begun = impl->begin(std::move(started->streams)); !begun) {
+    auto impl = std::make_shared<Impl>(io, std::move(child), std::move(handlers));
+    if (auto begun = impl->begin(std::move(streams)); !begun) {
       return std::unexpected(std::move(begun.error()));
     }
     return std::unique_ptr<LineProcess>(new LineProcess(std::move(impl)));
@@ -446,6 +470,17 @@ Result<std::unique_ptr<LineProcess>> LineProcess::start(asio::io_context& io,
     return cannot_watch(error.code());
   }
 }
+
+Result<std::unique_ptr<LineProcess>> LineProcess::adopt(asio::io_context& io,
+                                                        DetachedProcess process,
+                                                        Handlers handlers) {
+  return begin(io, ChildProcess::adopted(std::move(process.pidfd)),
+               ChildStreams{std::move(process.stdin_socket), std::move(process.stdout_pipe),
+                            std::move(process.stderr_pipe)},
+               std::move(handlers));
+}
+
+std::optional<DetachedProcess> LineProcess::detach() { return impl_->detach(); }
 
 void LineProcess::write(std::string_view bytes) { impl_->write(bytes); }
 

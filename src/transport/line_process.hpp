@@ -15,17 +15,22 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "dexlock/error.hpp"
+#include "system/unique_fd.hpp"
 
 namespace boost::asio {
 class io_context;
 }  // namespace boost::asio
 
 namespace dexlock {
+
+class ChildProcess;
+struct ChildStreams;
 
 // The longest line taken from a child, without its newline. More than any message of the protocol.
 constexpr std::size_t kChildLineMax = 32 * 1024;
@@ -46,6 +51,14 @@ struct ProcessEnd {
   std::string why;         // why this side ended it; empty if the child ended by itself
 };
 
+// A running child without its owner.
+struct DetachedProcess {
+  UniqueFd stdin_socket;
+  UniqueFd stdout_pipe;
+  UniqueFd stderr_pipe;
+  UniqueFd pidfd;
+};
+
 class LineProcess {
  public:
   struct Handlers {
@@ -61,9 +74,16 @@ class LineProcess {
   static Result<std::unique_ptr<LineProcess>> start(boost::asio::io_context& io,
                                                     const std::vector<std::string>& argv,
                                                     Handlers handlers);
+  // One that another process has started and detached.
+  static Result<std::unique_ptr<LineProcess>> adopt(boost::asio::io_context& io,
+                                                    DetachedProcess process, Handlers handlers);
   LineProcess(const LineProcess&) = delete;
   LineProcess& operator=(const LineProcess&) = delete;
   ~LineProcess();  // as stop()
+
+  // Lets go of the child, which runs on; nothing if it does not run, or if a line has come or gone
+  // in part only. Afterwards as after stop().
+  std::optional<DetachedProcess> detach();
 
   // Queues bytes for the child's stdin, in order. Dropped once the child has ended or does not read
   // any more; on_end tells. More than kChildQueueMax unread bytes end the connection.
@@ -80,6 +100,8 @@ class LineProcess {
  private:
   class Impl;
   explicit LineProcess(std::shared_ptr<Impl> impl);
+  static Result<std::unique_ptr<LineProcess>> begin(boost::asio::io_context& io, ChildProcess child,
+                                                    ChildStreams streams, Handlers handlers);
 
   std::shared_ptr<Impl> impl_;
 };

@@ -171,6 +171,7 @@ class Client:
             "PATH": binaries + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": os.path.join(self.folder, "home"), "LC_ALL": "C",
             "DEXLOCK_STATE": os.path.join(self.folder, "state"),
+            "DEXLOCK_KEEPER_IDLE": "0",
             "DEXLOCK_CONF": os.path.join(self.folder, "conf"),
             "CHAOS_JOURNAL": os.path.join(self.folder, "journal")}
         self.has_fake_clock = False

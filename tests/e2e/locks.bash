@@ -12,7 +12,7 @@ locks_setup() {
   sshd_setup 3
   PATH=$DEXLOCK_BIN:$PATH
   export PATH DEXLOCK_CONF=$BATS_TEST_TMPDIR/conf DEXLOCK_STATE=$BATS_TEST_TMPDIR/here
-  export DEXLOCK_OWNER=me
+  export DEXLOCK_OWNER=me DEXLOCK_KEEPER_IDLE=0
   unset verbose
   write_conf "$DEXLOCK_CONF" s1 s2 s3
 }

@@ -553,5 +553,59 @@ TEST(LineProcess, LeavesNoZombiesIfTheEventLoopNeverRunsAgain) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
+TEST(LineProcess, OneThatIsDetachedRunsOnForWhoAdoptsIt) {
+  std::optional<DetachedProcess> detached;
+  {
+    Watched cat({"cat"});
+    cat.process->write("one\n");
+    ASSERT_TRUE(cat.until_lines(1));
+    detached = cat.process->detach();
+    ASSERT_TRUE(detached);
+    EXPECT_FALSE(cat.process->detach()) << "only once";
+    cat.process->write("nobody reads this\n");
+  }
+  boost::asio::io_context io;
+  Words lines;
+  std::vector<ProcessEnd> ends;
+  auto adopted =
+      LineProcess::adopt(io, std::move(*detached),
+                         {.on_line = [&](std::string_view line) { lines.emplace_back(line); },
+                          .on_end = [&](const ProcessEnd& end) { ends.push_back(end); }});
+  ASSERT_TRUE(adopted);
+  (*adopted)->write("two\n");
+  ASSERT_TRUE(run_until(io, [&] { return !lines.empty(); }));
+  EXPECT_EQ(lines, Words({"two"}));
+  (*adopted)->stop();
+  io.restart();
+  io.run_for(kDeadline);
+  EXPECT_TRUE(io.stopped());
+  EXPECT_TRUE(ends.empty());
+}
+
+TEST(LineProcess, TheEndOfAnAdoptedOneIsTold) {
+  Watched shell_({"/bin/sh", "-c", "read x; echo said $x; read y; exit 3"});
+  shell_.process->write("it\n");
+  ASSERT_TRUE(shell_.until_lines(1));
+  auto detached = shell_.process->detach();
+  ASSERT_TRUE(detached);
+  boost::asio::io_context io;
+  std::vector<ProcessEnd> ends;
+  auto adopted = LineProcess::adopt(
+      io, std::move(*detached),
+      {.on_line = {}, .on_end = [&](const ProcessEnd& end) { ends.push_back(end); }});
+  ASSERT_TRUE(adopted);
+  (*adopted)->write("end\n");
+  EXPECT_TRUE(run_until(io, [&] { return !ends.empty(); }));
+}
+
+TEST(LineProcess, WithHalfALineNothingIsDetached) {
+  Watched half(shell("printf 'whole\\nhalf'; read x"));
+  ASSERT_TRUE(half.until_lines(1));
+  EXPECT_FALSE(half.process->detach());
+  Watched ended(shell("exit 0"));
+  ASSERT_TRUE(ended.until_end());
+  EXPECT_FALSE(ended.process->detach());
+}
+
 }  // namespace
 }  // namespace dexlock
