@@ -94,7 +94,7 @@ void KeeperPool::keep(const std::string& key, KeptConnection connection) {
 }
 
 void KeeperPool::call() {
-  if (state_ != State::new_) {
+  if (state_ != State::untried) {
     return;
   }
   socket_ = call_keeper(directory_);

@@ -26,7 +26,7 @@ class KeeperPool final : public ConnectionPool {
   [[nodiscard]] const std::string& note() const { return note_; }
 
  private:
-  enum class State { new_, asked, in_use, absent, unfit };
+  enum class State { untried, asked, in_use, absent, unfit };
 
   void call();
   bool is_greeted();
@@ -36,7 +36,7 @@ class KeeperPool final : public ConnectionPool {
 
   KeeperUse use_;
   std::filesystem::path directory_;
-  State state_ = State::new_;
+  State state_ = State::untried;
   UniqueFd socket_;
   std::string note_;
   std::vector<std::pair<std::string, KeptConnection>> left_;  // for a keeper that is to be started
