@@ -14,9 +14,10 @@ ValueKind kind_of_value(const OptionText& option) {
     ValueKind kind;
   };
   constexpr std::array kKinds{
-      Named{"NAME", ValueKind::lock},           Named{"SIGNAL", ValueKind::signal},
-      Named{"HOST", ValueKind::host},           Named{"FILE", ValueKind::file},
-      Named{"DIRECTORY", ValueKind::directory}, Named{"COMMAND", ValueKind::command}};
+      Named{"NAME", ValueKind::lock},      Named{"PATTERN", ValueKind::lock},
+      Named{"SIGNAL", ValueKind::signal},  Named{"HOST", ValueKind::host},
+      Named{"FILE", ValueKind::file},      Named{"DIRECTORY", ValueKind::directory},
+      Named{"COMMAND", ValueKind::command}};
   if (!option.choices.empty()) {
     return ValueKind::choice;
   }

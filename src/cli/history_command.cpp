@@ -59,8 +59,8 @@ int history_command(std::span<const std::string> words) {
       "dex-lock history");
   app.group("See what is held");
   app.footer(R"(examples:
-  # who had it last night?
-  dex-lock history nightly
+  # who had it lately?
+  dex-lock history backup
 )");
   std::string name;
   LookOptions look;
@@ -87,7 +87,7 @@ int history_command(std::span<const std::string> words) {
   if (!look.json) {
     complain(kMayLack);
   }
-  const int said = printed(look.json ? json_text(*sight) : table(sight->holds));
+  const int said = print(look.json ? json_text(*sight) : table(sight->holds));
   return said != 0 ? said : status;
 }
 

@@ -64,15 +64,16 @@ int list_command(std::span<const std::string> words) {
       "dex-lock list");
   app.group("See what is held");
   app.footer(R"(examples:
-  # the locks of one kind
-  dex-lock list 'db/*'
-  # for a program
-  dex-lock list --json
+  # all that a server knows
+  dex-lock list
+  # names of the held ones, for a script
+  dex-lock list --json 'db/*' | jq -r '.locks[] | select(.holders != []) | .name'
 )");
   std::string pattern = "*";
   LookOptions look;
   app.add_option("PATTERN", pattern,
-                 "only names that match it, as in the shell: db/*; a * matches slashes as well");
+                 "only names that match it, as in the shell: db/*; a * matches slashes as well")
+      ->type_name("PATTERN");
   look.add_to(app);
   if (const auto status = parse_words(app, words)) {
     return *status;
@@ -92,7 +93,7 @@ int list_command(std::span<const std::string> words) {
   if (!sight->servers.usable) {
     return status;
   }
-  const int said = printed(look.json ? json_text(*sight) : table(sight->locks));
+  const int said = print(look.json ? json_text(*sight) : table(sight->locks));
   return said != 0 ? said : status;
 }
 

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/command_line.hpp"
 #include "dexlock/exit_status.hpp"
@@ -20,16 +19,12 @@ void LookOptions::add_to(CLI::App& app, bool with_json) {
   }
   app.add_option("--patience", patience,
                  "seconds after which a server that says nothing is given up")
+      ->type_name("SECONDS")
       ->capture_default_str();
 }
 
 bool LookOptions::read(InspectorOptions& options) const {
   return read_duration(patience, kPatienceLimits, "--patience", options.patience);
-}
-
-int printed(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return static_cast<int>(std::fflush(stdout) == 0 ? ExitStatus::ok : ExitStatus::damaged);
 }
 
 int status_after(const ServersSight& servers, const std::vector<std::string>& troubles) {

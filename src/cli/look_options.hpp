@@ -21,9 +21,6 @@ struct LookOptions {
   [[nodiscard]] bool read(InspectorOptions& options) const;
 };
 
-// The exit status for what was printed: 0, or 74 if it could not be.
-[[nodiscard]] int printed(const std::string& text);
-
 // Complains of problems, and that no majority answers; the exit status.
 [[nodiscard]] int status_after(const ServersSight& servers,
                                const std::vector<std::string>& troubles);

@@ -64,7 +64,7 @@ int show_json(const OneShotOptions& options, const InspectorOptions& inspecting)
   if (!sight->servers.usable) {
     return status_after(sight->servers, {});
   }
-  return printed(json_text(*sight, *own));
+  return print(json_text(*sight, *own));
 }
 
 }  // namespace
@@ -74,17 +74,18 @@ int show_command(std::span<const std::string> words) {
                "dex-lock show");
   app.group("See what is held");
   app.footer(R"(examples:
-  # who has it, who waits?
-  dex-lock show deploy
-  # for a program
-  dex-lock show deploy --json
+  # the holder, who waits in line, and what each server says
+  dex-lock show backup
+  # the same for a program
+  dex-lock show backup --json
 )");
   OneShotOptions options;
   LookOptions look;
   std::string owner;
   app.add_option("NAME", options.name, "the lock")->capture_default_str();
   const auto* given =
-      app.add_option("--owner", owner, "who may hold it, instead of the calling program");
+      app.add_option("--owner", owner, "who may hold it, instead of the calling program")
+          ->type_name("OWNER");
   look.add_to(app);
   if (const auto status = parse_words(app, words)) {
     return *status;
@@ -103,7 +104,7 @@ int show_command(std::span<const std::string> words) {
     return show_json(options, inspecting);
   }
   const auto text = show_lock(options);
-  return text ? printed(*text) : fail_with(text.error());
+  return text ? print(*text) : fail_with(text.error());
 }
 
 }  // namespace dexlock

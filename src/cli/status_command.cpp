@@ -90,10 +90,12 @@ int status_command(std::span<const std::string> words) {
       "Shows each lock server and, in the last line, whether a majority of them can be reached. "
       "0: a majority.",
       "dex-lock status");
-  app.group("See what is held");
+  app.group("Be a lock server");
   app.footer(R"(examples:
-  # in a health check
-  dex-lock status >/dev/null || echo "no majority of lock servers"
+  # is there a majority?
+  dex-lock status
+  # for a monitor: status 1 without a majority, after two seconds at most
+  dex-lock status --json --patience 2
 )");
   LookOptions look;
   look.add_to(app);
@@ -110,7 +112,7 @@ int status_command(std::span<const std::string> words) {
     return status_of(inspector.error());
   }
   const ServersSight sight = (*inspector)->servers();
-  const int said = printed(look.json ? json_text(sight) : text_of(sight));
+  const int said = print(look.json ? json_text(sight) : text_of(sight));
   return said != 0 ? said
                    : static_cast<int>(sight.has_majority() ? ExitStatus::ok : ExitStatus::not_held);
 }

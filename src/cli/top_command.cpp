@@ -149,7 +149,7 @@ int top_command(std::span<const std::string> words) {
       "dex-lock top");
   app.group("See what is held");
   app.footer(R"(examples:
-  # on a screen of its own
+  # until q is pressed
   dex-lock top
 )");
   LookOptions look;

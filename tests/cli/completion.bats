@@ -98,3 +98,32 @@ in_fish() {
   [ "$(in_fish 'dex-lock run job -- cat the-f')" = the-file ]
   [ "$(in_fish 'dex-lock run job -- some-long-command --expl')" = "" ]
 }
+
+@test "names of locks come from list, in all shells" {
+  one_store
+  dex-lock run db/main true
+  dex-lock run web:front@1 true
+  ! command -v bash >/dev/null || in_bash 'dex-lock run db\t' 'run db/main '
+  ! command -v bash >/dev/null || in_bash 'show-lock web:fr\t' 'show-lock web:front@1 '
+  ! command -v zsh >/dev/null || in_zsh 'release-lock db\t' 'release-lock db/main '
+  if command -v fish >/dev/null; then
+    [ "$(in_fish 'dex-lock run --also web:')" = web:front@1 ]
+    [ "$(in_fish 'get-lock db')" = db/main ]
+  fi
+}
+
+@test "servers that say nothing keep no shell waiting" {
+  # A list that never ends, of which the shells must not wait for the end.
+  write_script dex-lock <<'END'
+case $1 in
+  list) sleep 1000 ;;
+  *) exec "$DEXLOCK_BIN/dex-lock" "$@" ;;
+esac
+END
+  ! command -v bash >/dev/null || in_bash 'dex-lock run db\t && dex-lock run --expl\t' 'run --explain '
+  ! command -v zsh >/dev/null || in_zsh 'dex-lock run db\t && dex-lock run --expl\t' 'run --explain '
+  if command -v fish >/dev/null; then
+    run -0 within 30 fish --no-config -c 'source $argv[1]; complete -C "get-lock db"' -- "$PLACE/fish.fish"
+    [ "$output" = "" ]
+  fi
+}

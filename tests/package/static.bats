@@ -30,7 +30,7 @@ teardown() {
   mkdir "$PLACE/root" "$PLACE/root/dev" "$PLACE/root/proc" "$PLACE/root/state"
   cp "$BUILT/bin/dex-lock" "$PLACE/root"
   run -0 unshare --mount sh -ec 'mount --bind /dev "$0/dev"; mount --bind /proc "$0/proc"
-    exec env -i DEXLOCK_STATE=/state chroot "$0" /dex-lock run nightly /dex-lock --version' "$PLACE/root"
+    exec env -i PATH="$PATH" DEXLOCK_STATE=/state chroot "$0" /dex-lock run nightly /dex-lock --version' "$PLACE/root"
   [[ $output == "dex-lock "* ]]
 }
 
