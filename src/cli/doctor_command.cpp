@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "cli/command_line.hpp"
 #include "cli/look_options.hpp"
 #include "cli/shown_text.hpp"
 #include "cli/sights_json.hpp"
@@ -94,13 +95,13 @@ int doctor_command(std::span<const std::string> words) {
     if (look.json) {
       found.push_back(json_of(diagnosis));
     } else {
-      said = std::max(said, printed(line_of(diagnosis)));
+      said = std::max(said, print(line_of(diagnosis)));
     }
   });
   if (look.json) {
     JsonObject object = json_answer();
     object.add_json("findings", json_array(found)).add("warn", warns).add("fail", fails);
-    said = printed(object.text() + '\n');
+    said = print(object.text() + '\n');
   }
   return said != 0 ? said : static_cast<int>(fails == 0 ? ExitStatus::ok : ExitStatus::not_held);
 }
