@@ -43,7 +43,7 @@ struct ServerSight {
   std::optional<std::uint64_t> inodes;
 };
 
-struct ServersSight {
+struct DEXLOCK_API ServersSight {
   std::string config;       // the directory it was read from; empty: none, this machine's own store
   std::string group;        // empty: none yet, or none that can be used
   std::uint64_t epoch = 0;  // 0: no server tells

@@ -42,13 +42,14 @@ std::string table(const std::vector<LockSight>& locks) {
   row("LOCK", "STATE", "TOKEN", "BEAT", "WAIT", "HOLDER");
   for (const LockSight& lock : locks) {
     const std::string waiting = std::to_string(lock.waiters.size());
+    const std::string closed = lock.closed.empty() ? "" : "(" + shown_text(lock.closed) + ")";
     for (const HolderSight& holder : lock.holders) {
       row(lock.name, "held", std::to_string(holder.token), shown_time(holder.heartbeat_age),
-          waiting, shown_text(holder.who));
+          waiting, shown_text(holder.who) + (closed.empty() ? "" : ' ' + closed));
     }
     if (!lock.is_held()) {
-      row(lock.name, lock.closed.empty() ? "free" : "closed", std::to_string(lock.last_token), "-",
-          waiting, lock.closed.empty() ? "-" : shown_text(lock.closed));
+      row(lock.name, closed.empty() ? "free" : "closed", std::to_string(lock.last_token), "-",
+          waiting, closed.empty() ? "-" : closed);
     }
   }
   return text;

@@ -11,6 +11,7 @@
 #include "cli/keeper_command.hpp"
 #include "cli/parse.hpp"
 #include "cli/sharing_options.hpp"
+#include "cli/shown_text.hpp"
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/one_shot.hpp"
@@ -207,7 +208,7 @@ int show_lock_command(std::span<const std::string> words) {
     complain(text.error().text);
     return status_of(text.error());
   }
-  return print(*text);
+  return print(shown_lines(*text));
 }
 
 int server_init_command(std::span<const std::string> words) {

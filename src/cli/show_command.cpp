@@ -7,6 +7,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/look_options.hpp"
+#include "cli/shown_text.hpp"
 #include "cli/sights_json.hpp"
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
@@ -104,7 +105,7 @@ int show_command(std::span<const std::string> words) {
     return show_json(options, inspecting);
   }
   const auto text = show_lock(options);
-  return text ? print(*text) : fail_with(text.error());
+  return text ? print(shown_lines(*text)) : fail_with(text.error());
 }
 
 }  // namespace dexlock

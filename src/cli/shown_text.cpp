@@ -75,6 +75,16 @@ std::string shown_text(std::string_view raw, bool utf8) {
   return out;
 }
 
+std::string shown_lines(std::string_view raw, bool utf8) {
+  std::string out;
+  while (!raw.empty()) {
+    const std::string_view line = raw.substr(0, raw.find('\n'));
+    out += shown_text(line, utf8) + '\n';
+    raw.remove_prefix(std::min(line.size() + 1, raw.size()));
+  }
+  return out;
+}
+
 std::string cut_text(std::string_view text, std::size_t columns) {
   std::string out;
   for (std::size_t column = 0; column < columns && !text.empty(); ++column) {

@@ -22,6 +22,9 @@ namespace dexlock {
 // ASCII unless `utf8`.
 [[nodiscard]] std::string shown_text(std::string_view raw, bool utf8 = speaks_utf8());
 
+// The same for several lines, each with its newline.
+[[nodiscard]] std::string shown_lines(std::string_view raw, bool utf8 = speaks_utf8());
+
 // Cut to so many columns, one for each character.
 [[nodiscard]] std::string cut_text(std::string_view text, std::size_t columns);
 

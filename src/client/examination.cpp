@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "client/clock.hpp"
@@ -205,7 +208,7 @@ class ServersExamination {
 
   struct Locks {
     std::size_t known = 0;
-    std::size_t sound = 0;
+    std::map<std::string, Ballot> sound;  // and when they were written last
     std::vector<Fault> troubles;
   };
 
@@ -232,12 +235,11 @@ class ServersExamination {
         if (!inspection_.voter(server)) {
           break;
         }
-        inspection_.read(server, name, [&locks, server](const Reply& reply) {
-          const auto* fault = std::get_if<Fault>(&reply);
-          if (fault == nullptr) {
-            ++locks[server].sound;
+        inspection_.read(server, name, [&locks, server, name](const Reply& reply) {
+          if (const auto* answer = std::get_if<Answer>(&reply)) {
+            locks[server].sound[name] = answer->state.accepted;
           } else {
-            locks[server].troubles.push_back(*fault);
+            locks[server].troubles.push_back(std::get<Fault>(reply));
           }
         });
       }
@@ -245,12 +247,24 @@ class ServersExamination {
     inspection_.settle();
     for (std::size_t server = 0; server < inspection_.size(); ++server) {
       if (sight_.servers[server].votes) {
-        tell_locks_of(server, locks[server], names[server].size());
+        tell_locks_of(server, locks, names[server].size());
       }
     }
   }
 
-  void tell_locks_of(std::size_t server, const Locks& locks, std::size_t read) const {
+  // How many of its locks another server knows more of. It learns of them when they are next used.
+  static std::size_t behind(std::size_t server, const std::vector<Locks>& locks) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(locks[server].sound, [&](const auto& one) {
+          return std::ranges::any_of(locks, [&](const Locks& other) {
+            const auto at = other.sound.find(one.first);
+            return at != other.sound.end() && at->second > one.second;
+          });
+        }));
+  }
+
+  void tell_locks_of(std::size_t server, const std::vector<Locks>& all, std::size_t read) const {
+    const Locks& locks = all[server];
     if (!inspection_.seat(server).connected) {
       tell_about(server, {.grade = Grade::fail,
                           .check = "locks",
@@ -260,7 +274,8 @@ class ServersExamination {
     }
     if (locks.troubles.empty()) {
       tell_about(server, {.check = "locks",
-                          .text = fmt::format("{} locks, {} read, all sound", locks.known, read)});
+                          .text = fmt::format("{} locks, {} read, all sound, {} behind others",
+                                              locks.known, read, behind(server, all))});
       return;
     }
     const Fault& first = locks.troubles.front();

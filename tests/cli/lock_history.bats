@@ -12,6 +12,14 @@ teardown() {
   place_teardown
 }
 
+holds_token() {
+  [ "$(dex-lock list --json "$1" | json 'd["locks"][0]["holders"][0]["token"]')" = "$2" ]
+}
+
+waits() {
+  dex-lock show-lock "$1" | grep -q 'waiting: 1'
+}
+
 # history NAME EXPRESSION: of its JSON
 history() {
   dex-lock history --json "$1" | json "$2"
@@ -30,6 +38,20 @@ history() {
   [ "${#lines[@]}" -eq 4 ]
   [[ ${lines[2]} == *" 2 "*" expired, taken over "*"@"* ]]
   [[ $stderr == *"holds may be missing"* ]]
+}
+
+@test "a holder that was broken is told, and who got the lock from another one" {
+  get-lock --owner me job 60
+  dex-lock break job --token 1
+  mkfifo "$PLACE/go"
+  beside holder dex-lock run job -- sh -c 'read -r _ <"$PLACE/go"'
+  eventually holds_token job 2
+  beside heir dex-lock run job -- true
+  eventually waits job
+  echo >"$PLACE/go"
+  [ "$(status_of heir)" -eq 0 ]
+  [ "$(history job '[(h["token"], h["how"]) for h in d["holds"]]')" = \
+    '[[3, "released"], [2, "released"], [1, "broken"]]' ]
 }
 
 @test "the last twenty are kept" {
@@ -78,8 +100,7 @@ written() {
   dex-lock run job -- true
   eventually written c 3
   rm "$PLACE/store-c/history"
-  [ "$(history job '[(h["token"], h["how"]) for h in d["holds"]]')" = \
-    '[[3, "released"], [1, "released"]]' ]
+  [ "$(history job '[h["token"] for h in d["holds"]]')" = '[3, 1]' ]
   serve b --listen "unix:$PLACE/b.sock"
   [ "$(history job '[(h["token"], h["how"]) for h in d["holds"]]')" = \
     '[[3, "released"], [2, "released"], [1, "released"]]' ]

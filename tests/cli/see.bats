@@ -76,6 +76,17 @@ held() {
   [ "$(json '0 <= d["locks"][0]["holders"][0]["heartbeat_age_ms"] < 60000' <"$PLACE/json")" = true ]
 }
 
+@test "a lock on hold is shown as closed, held or not" {
+  get-lock --owner me job 30
+  dex-lock hold job --note 'disk swap'
+  run -0 fields dex-lock list
+  [[ $output == "job held 1 "*" (on hold: disk swap)" ]]
+  release-lock --owner me job
+  run -0 fields dex-lock list
+  [[ $output == "job closed 1 - 0 (on hold: disk swap)" ]]
+  [ "$(dex-lock show --json job | json 'd["lock"]["closed"]')" = "on hold: disk swap" ]
+}
+
 @test "show tells the same as show-lock, and more with --json" {
   get-lock --owner me x 30
   [ "$(show-lock --owner me x | sed 's/, [0-9]* ms left//')" = \
@@ -97,7 +108,9 @@ held() {
   eventually held y
   dex-lock list >"$PLACE/out"
   run -1 grep -q "$(printf '[\033\302]')" "$PLACE/out"
-  dex-lock list --json >"$PLACE/out"
+  show-lock y >"$PLACE/out"
+  dex-lock show y >>"$PLACE/out"
+  dex-lock list --json >>"$PLACE/out"
   run -1 grep -q "$(printf '[\033\302]')" "$PLACE/out"
   dex-lock list --json | json '"\x1b[2J\x9b\"\\" in d["locks"][0]["holders"][0]["who"]' | grep -qx true
 }
