@@ -87,9 +87,9 @@ class Worker(threading.Thread):
             words += ["--try"]
         else:
             limit = None  # until it is told to end
-        stubborn = self.random.choice("001")
+        manner = self.random.choice(("polite", "polite", "stubborn", "daemon", "stopped"))
         return words + [self.lock, "--", "env", "-u", "LD_PRELOAD", "python3", "-BIS", HOLDER,
-                        "%.2f" % life, str(status), stubborn], status, limit
+                        "%.2f" % life, str(status), manner], status, limit
 
     def once(self):
         words, status, limit = self.command()
