@@ -32,11 +32,11 @@ need() {
 
 # in_bash KEYS EXPECTED: the line is EXPECTED after KEYS have been typed.
 in_bash() {
-  "$typed" "$2" "$1" bash --noprofile --rcfile "$PLACE/bashrc" -i
+  "$typed" "$1" "$2" -- bash --noprofile --rcfile "$PLACE/bashrc" -i
 }
 
 in_zsh() {
-  ZDOTDIR=$PLACE/zsh "$typed" "$2" "$1" zsh -i
+  ZDOTDIR=$PLACE/zsh "$typed" "$1" "$2" -- zsh -i
 }
 
 # in_fish LINE: what is offered for its end.
