@@ -214,7 +214,9 @@ class Holding {
     return static_cast<int>(error == ENOENT ? ExitStatus::not_found : ExitStatus::not_executable);
   }
 
+  // What a hook may have left ends before others can have the lock.
   int give_up(int status) {
+    sentinel_.end();
     release();
     tell_loss();
     return status;

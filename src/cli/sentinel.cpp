@@ -245,7 +245,7 @@ Result<Sentinel> Sentinel::begin(std::vector<Program> programs, const Cgroup* gr
   return Sentinel(pid, std::move(ours));
 }
 
-Sentinel::~Sentinel() {
+void Sentinel::end() {
   if (socket_.get() >= 0) {
     socket_ = UniqueFd();
     wait_for_end();

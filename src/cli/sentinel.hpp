@@ -49,8 +49,8 @@ class Sentinel {
   Sentinel& operator=(Sentinel&&) = delete;
   Sentinel(const Sentinel&) = delete;
   Sentinel& operator=(const Sentinel&) = delete;
-  // What is below it is killed, unless let_go() came first.
-  ~Sentinel();
+  // end(), unless let_go() came first.
+  ~Sentinel() { end(); }
 
   // Starts that of its programs, unless its deadline is over, in a process group of its own, with
   // `settings`, NAME=VALUE, on top of this process's environment; `foreground`: with the terminal.
@@ -68,6 +68,9 @@ class Sentinel {
 
   // What runs below it goes on without it.
   void let_go();
+
+  // Returns when all that is below it has been killed, and it has ended.
+  void end();
 
   // For one that does not answer: it is stopped, perhaps.
   void kill();

@@ -62,6 +62,17 @@ ended() {
   get-lock --owner me job
 }
 
+@test "what a failed --on-acquire has left behind ends before the lock is free" {
+  # shellcheck disable=SC2016
+  beside failing dex-lock run --on-acquire 'setsid sh -c "trap \"\" TERM; echo \$\$ >left; exec sleep 1000" & until [ -s left ]; do sleep 0.01; done; exit 1' \
+    job -- touch ran
+  # shellcheck disable=SC2016
+  beside next dex-lock run --wait 60 job -- sh -c 'ps -o stat= -p "$(cat left)" >state'
+  [ "$(status_of failing)" -eq 125 ]
+  eventually test -s next.status
+  [[ $(cat state) != [!Z]* ]]
+}
+
 @test "--on-acquire dies with the lock: 121, and --on-lost is told" {
   beside holder dex-lock run --timeout 2 --on-acquire 'echo >begun; exec sleep 1000' \
     --on-lost 'echo told >told' job -- touch ran
