@@ -28,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kMoves = 3;        // what a renewal may cost, in times of three mv at once
 constexpr double kGetTarget = 1.5;  // and an uncontended get-lock, in times of three logins at once
+constexpr double kWarmTarget = 0.05;  // a later one, in times of three logins one after the other
 constexpr std::chrono::seconds kPatience{60};
 constexpr std::chrono::milliseconds kSettle{100};  // for what a call has left running
 
@@ -203,6 +204,32 @@ void measure_get_lock(const std::filesystem::path& bin, const std::string& ssh_c
   print_ratio("get-lock / three logins", got.median() / logged_in.median(), kGetTarget);
 }
 
+// With the connections that the call before has left to the keeper.
+void measure_warm_get_lock(const std::filesystem::path& bin, const std::string& ssh_config,
+                           int rounds) {
+  ::setenv("DEXLOCK_KEEPER_IDLE", "60", 1);
+  ::setenv("DEXLOCK_OWNER", "bench-warm", 1);
+  const std::vector<std::string> get{bin / "get-lock", "bench-warm", "600", "0", "1"};
+  run({get});
+  Series renewed, logged_in;
+  for (int round = 0; round < rounds; ++round) {
+    std::this_thread::sleep_for(2 * kSettle);
+    renewed.add(run({get}).wall);
+    std::this_thread::sleep_for(2 * kSettle);
+    Milliseconds all{};
+    for (const std::string& host : kHosts) {
+      all += run({{"ssh", "-F", ssh_config, host, "true"}}).wall;
+    }
+    logged_in.add(all);
+  }
+  run({{bin / "release-lock", "bench-warm"}});
+  fmt::print("\nget-lock that renews, with kept connections; {} rounds in turn\n", rounds);
+  print("get-lock", renewed);
+  print("three `ssh HOST true` one after the other", logged_in);
+  print_ratio("get-lock / three logins", renewed.median() / logged_in.median(), kWarmTarget);
+  ::setenv("DEXLOCK_KEEPER_IDLE", "0", 1);
+}
+
 }  // namespace
 }  // namespace dexlock::bench
 
@@ -215,6 +242,7 @@ int main(int argc, char** argv) {
     }
     dexlock::bench::measure_renewal(argv[2], argv[3], rounds);
     dexlock::bench::measure_get_lock(argv[1], argv[2], rounds);
+    dexlock::bench::measure_warm_get_lock(argv[1], argv[2], rounds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "over_ssh_bench: %s\n", error.what());
     return 1;

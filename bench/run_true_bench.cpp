@@ -20,7 +20,7 @@ namespace dexlock::bench {
 namespace {
 
 constexpr int kCommits = 2;
-constexpr double kTarget = 5;
+constexpr double kTarget = 4;
 constexpr double kMemoryTarget = 30;
 
 Milliseconds commits(LmdbEnv& env, int round) {
