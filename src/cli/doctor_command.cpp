@@ -67,11 +67,14 @@ int doctor_command(std::span<const std::string> words) {
   std::string clock_time = "3";
   look.add_to(app);
   app.add_option("--timeout", timeout, "of the leases whose tolerance is told")
+      ->type_name("SECONDS")
       ->capture_default_str();
   app.add_option("--stop-timeout", stop_timeout, "of the leases whose tolerance is told")
+      ->type_name("SECONDS")
       ->capture_default_str();
   app.add_option("--clock-time", clock_time,
                  "seconds for which clocks are compared; the longer, the finer; 0: not at all")
+      ->type_name("SECONDS")
       ->capture_default_str();
   if (const auto status = parse_words(app, words)) {
     return *status;

@@ -151,3 +151,18 @@ nothing_was_written() {
   run -124 --separate-stderr within 60 dex-lock run --try job touch "$PLACE/ran"
   [ ! -e "$PLACE/ran" ]
 }
+
+@test "what is no terminal gets plain lines: no colours, nothing but ASCII" {
+  local words
+  one_store
+  dex-lock run job true
+  export TERM=xterm-256color LC_ALL=C.UTF-8
+  for words in status list 'show job' 'show-lock job' 'history job' --help 'run --help' \
+    'run --verbose --explain job true' 'doctor --clock-time 0'; do
+    # shellcheck disable=SC2086  # words
+    run dex-lock $words
+    [ "$status" -le 1 ]
+    [ -n "$output" ]
+    run -1 env LC_ALL=C grep -n '[^ -~]' <<<"$output"
+  done
+}
