@@ -217,7 +217,10 @@ Change lift(const Record& base, const ReleaseSpec& spec) {
 Change hand_over(const Record& base, const std::optional<ClientId>& heir, ReleaseSpec spec) {
   const auto is_heir = [&](const Ticket& ticket) { return ticket.claim.client == heir; };
   if (heir) {
-    std::ranges::stable_partition(spec.waiting, is_heir);
+    const auto at = std::ranges::find_if(spec.waiting, is_heir);
+    if (at != spec.waiting.end()) {
+      std::rotate(spec.waiting.begin(), at, std::next(at));
+    }
   }
   Change change = release(base, spec);
   if (!change.next) {

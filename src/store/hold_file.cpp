@@ -103,14 +103,12 @@ void HoldFile::note(std::string_view lock, const Record& before, const Record& a
 
 void HoldFile::flush() {
   if (!noted_.empty() && open(O_CREAT)) {
-    std::ranges::stable_sort(noted_, {}, [](const Noted& one) { return slot_of(one.lock); });
-    for (std::span<const Noted> rest(noted_); !rest.empty();) {
-      const std::size_t slot = slot_of(rest.front().lock);
-      const auto end =
-          std::ranges::find_if(rest, [&](const Noted& one) { return slot_of(one.lock) != slot; });
-      const auto count = static_cast<std::size_t>(end - rest.begin());
-      write(slot, rest.first(count));
-      rest = rest.subspan(count);
+    std::map<std::size_t, std::vector<Noted>> by_slot;
+    for (Noted& one : noted_) {
+      by_slot[slot_of(one.lock)].push_back(std::move(one));
+    }
+    for (const auto& [slot, noted] : by_slot) {
+      write(slot, noted);
     }
   }
   noted_.clear();

@@ -4,9 +4,19 @@ bats_require_minimum_version 1.5.0
 load ../cli/place.bash
 load copy.bash
 
+# Each test asks: a file cannot be skipped as a whole everywhere.
+cannot_build() {
+  if [ -z "${DEXLOCK_LONG-}" ]; then
+    echo "builds everything once more; DEXLOCK_LONG=1 runs it"
+  elif ! command -v dh >/dev/null; then
+    echo "debhelper is missing; packaging/install-packages deb"
+  else
+    return 1
+  fi
+}
+
 setup_file() {
-  [ -n "${DEXLOCK_LONG-}" ] || skip "builds everything once more; DEXLOCK_LONG=1 runs it"
-  command -v dh >/dev/null || skip "debhelper is missing; packaging/install-packages deb"
+  ! cannot_build || return 0
   TOP=$BATS_TEST_DIRNAME/../..
   # Those of an earlier call, for whoever works on this test.
   DEBS=${DEXLOCK_DEBS:-$BATS_FILE_TMPDIR/debs}
@@ -19,7 +29,11 @@ setup_file() {
 
 # An overlay cannot lie on an overlay: a file system of memory.
 setup() {
+  local why
   place_setup
+  if why=$(cannot_build); then
+    skip "$why"
+  fi
   COPIES=$PLACE/copies
   mkdir "$COPIES"
   [ "$(id -u)" -ne 0 ] || mount -t tmpfs tmpfs "$COPIES"
@@ -27,7 +41,7 @@ setup() {
 
 teardown() {
   place_teardown
-  [ "$(id -u)" -ne 0 ] || umount "$COPIES"
+  [ "$(id -u)" -ne 0 ] || [ -z "${COPIES-}" ] || umount "$COPIES"
 }
 
 need_copy() {
