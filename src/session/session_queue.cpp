@@ -234,9 +234,13 @@ Nanoseconds Session::delay_of_rank() const {
   return each * static_cast<std::int64_t>(std::min(rank(), kRanksMax));
 }
 
-// How much longer a free lock is left to those before this one.
+// How much longer a free lock is left to those before this one. One that has been handed the lock
+// by a ticket that it cannot rely on keeps nobody waiting for it.
 Nanoseconds Session::turn(Instant now) {
-  if (!in_line()) {
+  const State* newest = newest_state();
+  const bool listed =
+      newest != nullptr && newest->value && newest->value->find(setup_.claim.client) != nullptr;
+  if (!in_line() || listed) {
     return Nanoseconds(0);
   }
   if (!free_since_) {

@@ -398,6 +398,29 @@ TEST_F(SessionQueueTest, WhoIsToldThatTheLockIsFreeLooksAtOnceInItsTurn) {
   EXPECT_GT(*cluster.session(c).wake_at(), cluster.clock(c).boot) << "b is before it";
 }
 
+// Who hands over may know an old ticket only, of a client that has had the lock since and waits
+// anew.
+TEST_F(SessionQueueTest, WhoInheritsByAnOldTicketAsksAtOnceForAGrantOfItsOwn) {
+  holder("a");
+  for (const char* name : {"b", "c", "d"}) {
+    waiter(name);
+  }
+  const auto e = waiter("e");
+  for (std::size_t server = 0; server < 3; ++server) {
+    Durable& durable = cluster.server(server).durable;
+    Holder heir = durable.value->holders[0];
+    heir.client = ClientId{"e"};
+    heir.token = FencingToken{++durable.value->count};
+    heir.ticket = tickets(server).back().refresh - 1;
+    durable.value->holders = {heir};
+    ++durable.accepted.round;
+    durable.promised = std::max(durable.promised, durable.accepted);
+    cluster.tell(e, server);
+  }
+  cluster.run_for(milliseconds(50));
+  EXPECT_TRUE(cluster.holds(e)) << "three stand before its new ticket, but it is the holder";
+}
+
 // A hand-over that reached one server and was then overruled served nobody.
 struct OverruledHandOver : SessionQueueTest {
   std::size_t a = holder("a");
