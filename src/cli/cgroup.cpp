@@ -103,14 +103,20 @@ Cgroup::~Cgroup() {
 }
 
 // Born there: to move a process costs milliseconds.
-pid_t Cgroup::fork() const {
+pid_t Cgroup::fork(bool& outside) const {
   const UniqueFd group(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   clone_args how{};
   how.flags = CLONE_INTO_CGROUP;
   how.exit_signal = SIGCHLD;
   how.cgroup = static_cast<__u64>(group.get());
   const long pid = group.get() < 0 ? -1 : ::syscall(SYS_clone3, &how, sizeof how);
-  return pid < 0 ? ::fork() : static_cast<pid_t>(pid);
+  outside = pid < 0;
+  return outside ? ::fork() : static_cast<pid_t>(pid);
+}
+
+bool Cgroup::enter() const {
+  const UniqueFd file(::open((path_ + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+  return ::write(file.get(), "0", 1) == 1;
 }
 
 void Cgroup::kill() const { write_to((path_ + "/cgroup.kill").c_str(), "1"); }

@@ -25,9 +25,11 @@ class Cgroup {
   // What still runs in it goes on.
   ~Cgroup();
 
-  // As fork(2), with the child in the group; if that cannot be, where its parent is. Requires: no
+  // As fork(2), with the child in the group, or with `outside`: there it must enter(). Requires: no
   // second thread.
-  [[nodiscard]] pid_t fork() const;
+  [[nodiscard]] pid_t fork(bool& outside) const;
+  // Moves the calling process there. False: it stays where it is.
+  [[nodiscard]] bool enter() const;
   // SIGKILL to all of it.
   void kill() const;
   [[nodiscard]] std::vector<pid_t> processes() const;

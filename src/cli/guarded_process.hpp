@@ -43,6 +43,9 @@ class GuardedProcess {
   // To the command and all that has come of it.
   void signal_all(int signal) const;
 
+  // A stopped sentinel guards nothing and tells nothing.
+  void keep_guarded() const { sentinel_.go_on(); }
+
   // Hears what has become of the command. True once it has ended.
   bool reap();
   [[nodiscard]] bool ended() const { return status_.has_value(); }

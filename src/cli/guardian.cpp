@@ -18,15 +18,18 @@ namespace {
 // often.
 constexpr std::chrono::milliseconds kLeftPoll{20};
 
+constexpr std::chrono::milliseconds kLastMeal{20};  // before it may be fed no more
+
 }  // namespace
 
 Guardian::Guardian(const Watched& watched, GuardedProcess& process,
-                   std::optional<std::chrono::milliseconds> limit)
+                   std::optional<std::chrono::milliseconds> limit, const Watchdog* watchdog)
     : watched_(watched),
       options_(watched.options),
       lease_(watched.lease),
       process_(process),
       limit_(limit),
+      watchdog_(watchdog),
       started_at_(boot_time()),
       ladder_(ladder_of(options_)),
       timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)) {}
@@ -40,6 +43,7 @@ void Guardian::watch() {
     feed_watchdog();
     wait();
     pass_signals();
+    process_.keep_guarded();
     process_.reap();
     if (process_.take_stopped()) {
       stop_with_it();
@@ -96,9 +100,8 @@ void Guardian::warn() {
 
 // Once the command is being stopped the watchdog has its last meal.
 void Guardian::feed_watchdog() const {
-  const Watchdog* watchdog = watched_.watchdog;
-  if (watchdog != nullptr && !stopping_ && may_feed(elapsed(), watchdog->time(), ladder_)) {
-    watchdog->feed();
+  if (watchdog_ != nullptr && !stopping_ && may_feed(elapsed(), watchdog_->time(), ladder_)) {
+    watchdog_->feed();
   }
 }
 
@@ -144,8 +147,11 @@ void Guardian::wait() {
   // What depends on the latest renewal is told with each, and whether one came.
   const nanoseconds renewal = nanoseconds(options_.lease.timeout) / 5;
   nanoseconds pause = std::clamp(next, nanoseconds(1), renewal);
-  if (watched_.watchdog != nullptr) {
-    pause = std::min(pause, nanoseconds(watched_.watchdog->time()) / 2);
+  if (watchdog_ != nullptr) {
+    // Its last meal as late as it may be, so that it bites behind the ladder's end.
+    const nanoseconds last = ladder_.gone_by - watchdog_->time() - elapsed() - kLastMeal;
+    pause = std::min(pause, nanoseconds(watchdog_->time()) / 2);
+    pause = last.count() > 0 ? std::min(pause, last) : pause;
   }
   if (limit_ && !stopping_) {
     pause = std::clamp(*limit_ - age(), nanoseconds(1), pause);

@@ -28,12 +28,11 @@ class Guardian {
     Lease& lease;
     const CaughtSignals& signals;
     const DeadlineFile& deadline_file;
-    const Watchdog* watchdog;           // nothing: there is none
     std::vector<std::string> settings;  // for hooks: NAME=VALUE
   };
-  // `limit`: how long it may run; none: as long as it likes.
+  // `limit`: how long it may run; none: as long as it likes. `watchdog`: armed, or none.
   Guardian(const Watched& watched, GuardedProcess& process,
-           std::optional<std::chrono::milliseconds> limit);
+           std::optional<std::chrono::milliseconds> limit, const Watchdog* watchdog);
 
   // Returns when the command has ended and, if the lock was lost, all that has come of it.
   void watch();
@@ -64,6 +63,7 @@ class Guardian {
   Lease& lease_;
   GuardedProcess& process_;
   std::optional<nanoseconds> limit_;
+  const Watchdog* watchdog_;
   nanoseconds started_at_;  // on the clock that runs through suspend
   std::optional<Hook> degraded_;
   bool warned_ = false;

@@ -34,7 +34,23 @@ std::map<pid_t, std::vector<ProcessStat>> all_by_parent() {
   return found;
 }
 
-bool has_ended(const ProcessStat& process) { return process.state == 'Z' || process.state == 'X'; }
+// The first thread of a process may have ended before the others.
+bool has_other_threads(pid_t pid) {
+  std::error_code error;
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  for (std::filesystem::directory_iterator at(tasks, error), end; !error && at != end;
+       at.increment(error)) {
+    if (at->path().filename() != std::to_string(pid)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool has_ended(const ProcessStat& process) {
+  const bool zombie = process.state == 'Z' || process.state == 'X';
+  return zombie && !has_other_threads(process.pid);
+}
 
 }  // namespace
 

@@ -50,12 +50,17 @@ int run_status_of(const RunOptions& options, const Error& error) {
   }
 }
 
+int watchdog_status(const Error& error) {
+  complain("--watchdog: " + error.text);
+  return static_cast<int>(error.code == Errc::bad_argument ? ExitStatus::usage
+                                                           : ExitStatus::failed);
+}
+
 // What is done with the lock, from the grant to the release.
 class Holding {
  public:
   Holding(const RunOptions& options, Lease& lease, const CaughtSignals& signals, Sentinel& sentinel,
-          const Cgroup* group, Front* front, DeadlineFile deadline_file,
-          std::optional<Watchdog> watchdog)
+          const Cgroup* group, Front* front, DeadlineFile deadline_file)
       : options_(options),
         lease_(lease),
         sentinel_(sentinel),
@@ -63,14 +68,8 @@ class Holding {
         front_(front),
         signals_(signals),
         deadline_file_(std::move(deadline_file)),
-        watchdog_(std::move(watchdog)),
-        watched_{options,   lease, signals, deadline_file_, watchdog_ ? &*watchdog_ : nullptr,
-                 settings()},
+        watched_{options, lease, signals, deadline_file_, settings()},
         granted_at_(boot_time() - lease.elapsed()) {}
-
-  ~Holding() { disarm(); }
-  Holding(const Holding&) = delete;
-  Holding& operator=(const Holding&) = delete;
 
   // The status to end with, as waitpid tells it.
   int go() {
@@ -135,6 +134,22 @@ class Holding {
       done.failure = too_late();
       return done;
     }
+    // Armed while there is work, and no longer.
+    std::optional<Watchdog> watchdog;
+    if (!options_.watchdog.empty()) {
+      auto opened = Watchdog::open(options_.watchdog, ladder);
+      if (!opened) {
+        done.failure = watchdog_status(opened.error());
+        return done;
+      }
+      watchdog = std::move(*opened);
+      if (!may_feed(lease_.elapsed(), watchdog->time(), ladder)) {
+        watchdog->disarm();
+        done.failure = too_late();
+        return done;
+      }
+    }
+    const Watchdog* armed = watchdog ? &*watchdog : nullptr;
     deadline_file_.set(began + ladder.signal_at);
     std::vector<std::string> settings = watched_.settings;
     settings.insert(settings.end(), more_settings.begin(), more_settings.end());
@@ -142,12 +157,14 @@ class Holding {
         {.sentinel = sentinel_, .program = program, .settings = settings, .group = group_},
         began + ladder.kill_at);
     if (!process) {
+      disarm(armed);
       const int error = process.error().error;
       done.failure = error == ETIME ? too_late() : not_run(program, error);
       return done;
     }
-    Guardian guardian(watched_, *process, limit);
+    Guardian guardian(watched_, *process, limit, armed);
     guardian.watch();
+    disarm(armed);  // nothing is left that must end
     process->take_terminal();
     done.wait_status = process->wait_status();
     done.lost = guardian.lost();
@@ -159,6 +176,12 @@ class Holding {
     }
     lost_ = lost_ || done.lost;
     return done;
+  }
+
+  static void disarm(const Watchdog* watchdog) {
+    if (watchdog != nullptr) {
+      watchdog->disarm();
+    }
   }
 
   // It stays the previous one for whoever comes next, unless this succeeds.
@@ -227,19 +250,11 @@ class Holding {
                                : "status " + std::to_string(WEXITSTATUS(status));
   }
 
-  // Nothing of the work is left.
-  void disarm() const {
-    if (watchdog_) {
-      watchdog_->disarm();
-    }
-  }
-
   // The window of --min-hold, which the caller does not wait for.
   void stay(int wait_status) {
     if (front_ == nullptr) {
       return;
     }
-    disarm();
     front_->let_go(wait_status);
     wait_until(granted_at_ + *options_.min_hold, lease_, signals_);
   }
@@ -265,7 +280,6 @@ class Holding {
   Front* front_;
   const CaughtSignals& signals_;
   const DeadlineFile deadline_file_;
-  const std::optional<Watchdog> watchdog_;
   const Guardian::Watched watched_;
   nanoseconds granted_at_;  // on the clock that runs through suspend
   bool lost_ = false;
@@ -291,20 +305,12 @@ std::optional<int> ask_before(const RunOptions& options, const CaughtSignals& si
   return W_EXITCODE(options.not_acquired, 0);
 }
 
-int watchdog_status(const Error& error) {
-  complain("--watchdog: " + error.text);
-  return W_EXITCODE(
-      static_cast<int>(error.code == Errc::bad_argument ? ExitStatus::usage : ExitStatus::failed),
-      0);
-}
-
 // As waitpid tells it.
 int run(RunOptions& options, Front* front) {
-  const bool watched = !options.watchdog.empty();
-  if (watched) {  // before it waits for the lock
+  if (!options.watchdog.empty()) {  // before it waits for the lock
     const auto watchdog = Watchdog::open(options.watchdog, ladder_of(options));
     if (!watchdog) {
-      return watchdog_status(watchdog.error());
+      return W_EXITCODE(watchdog_status(watchdog.error()), 0);
     }
     watchdog->disarm();
   }
@@ -351,17 +357,7 @@ int run(RunOptions& options, Front* front) {
     static_cast<void>(lease.release(kReleaseLimit));
     return W_EXITCODE(static_cast<int>(ExitStatus::failed), 0);
   }
-  std::optional<Watchdog> watchdog;
-  if (watched) {
-    auto opened = Watchdog::open(options.watchdog, ladder_of(options));
-    if (!opened) {
-      static_cast<void>(lease.release(kReleaseLimit));
-      return watchdog_status(opened.error());
-    }
-    watchdog = std::move(*opened);
-  }
-  return Holding(options, lease, signals, *sentinel, in_group, front, std::move(*deadline_file),
-                 std::move(watchdog))
+  return Holding(options, lease, signals, *sentinel, in_group, front, std::move(*deadline_file))
       .go();
 }
 

@@ -58,14 +58,18 @@ class Watch {
 
   [[noreturn]] void go_on() {
     while (true) {
-      std::array<pollfd, 3> watched{pollfd{socket_, POLLIN, 0}, pollfd{ended_, POLLIN, 0},
+      const short hear_and_tell = unsent_ ? POLLIN | POLLOUT : POLLIN;
+      std::array<pollfd, 3> watched{pollfd{socket_, hear_and_tell, 0}, pollfd{ended_, POLLIN, 0},
                                     pollfd{deadline_, POLLIN, 0}};
       ::poll(watched.data(), watched.size(), -1);
       signalfd_siginfo ignored{};
       while (::read(ended_, &ignored, sizeof ignored) > 0) {
       }
+      if (unsent_ && (watched[0].revents & POLLOUT) != 0) {
+        tell(*std::exchange(unsent_, std::nullopt));
+      }
       // What has been put off is heard first.
-      if (watched[0].revents != 0) {
+      if ((watched[0].revents & ~POLLOUT) != 0) {
         hear();
       } else if (watched[2].revents != 0 && is_over()) {
         kill_all();
@@ -117,6 +121,7 @@ class Watch {
   }
 
   void start(Sentinel::Program& program, std::vector<std::string> variables, bool foreground) {
+    overdue_ = false;
     if (boot_time() >= latest_) {  // it, or `run`, was stopped meanwhile
       tell({Sentinel::News::Kind::not_run, 0, ETIME, {}});
       return;
@@ -129,8 +134,13 @@ class Watch {
     const std::vector<char*> environment = pointers(variables);
     const std::vector<char*> arguments = pointers(program);
     const pid_t me = ::getpid();
-    const pid_t pid = group_ != nullptr ? group_->fork() : ::fork();
+    bool outside = false;
+    const pid_t pid = group_ != nullptr ? group_->fork(outside) : ::fork();
     if (pid == 0) {
+      // Others go by the group: nothing of the command may run elsewhere.
+      if (outside && !group_->enter()) {
+        refuse(report[1]);
+      }
       become(arguments.data(), environment.data(), me, foreground, report[1]);
     }
     const int fork_error = errno;
@@ -170,8 +180,12 @@ class Watch {
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::execvpe(command[0], command, environment);
+    refuse(report);
+  }
+
+  [[noreturn]] static void refuse(int report) {
     const int error = errno;
-    static_cast<void>(::write(report, &error, sizeof error));
+    static_cast<void>(!::write(report, &error, sizeof error));
     ::_exit(kExecFailed);
   }
 
@@ -189,14 +203,25 @@ class Watch {
     }
   }
 
-  void tell(const Sentinel::News& news) const {
-    static_cast<void>(::send(socket_, &news, sizeof news, MSG_NOSIGNAL));
+  // `run` may be stopped and read nothing: that the command has stopped is forgotten then, not that
+  // it has ended.
+  void tell(const Sentinel::News& news) {
+    const bool sent = ::send(socket_, &news, sizeof news, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+    const bool waits = !sent && errno == EAGAIN && news.kind != Sentinel::News::Kind::stopped;
+    unsent_ = waits ? std::optional(news) : std::nullopt;
   }
 
   // What is killed may have started something meanwhile. That the command has ended is told when
   // nothing is left.
   void kill_all() const {
-    for (auto left = below(); !left.empty(); left = below()) {
+    // Looked at twice: a process may have got a number that one look had passed already.
+    for (int empty = 0; empty < 2;) {
+      const auto left = below();
+      if (left.empty()) {
+        ++empty;
+        continue;
+      }
+      empty = 0;
       if (group_ != nullptr) {
         group_->kill();
       }
@@ -215,6 +240,7 @@ class Watch {
   int deadline_ = -1;
   std::chrono::nanoseconds latest_{};  // the deadline; none: nothing may be started
   bool overdue_ = false;
+  std::optional<Sentinel::News> unsent_;
   std::vector<Sentinel::Program> programs_;
   pid_t command_pid_ = 0;
 };
@@ -246,9 +272,17 @@ Result<Sentinel> Sentinel::begin(std::vector<Program> programs, const Cgroup* gr
 }
 
 void Sentinel::end() {
-  if (socket_.get() >= 0) {
-    socket_ = UniqueFd();
-    wait_for_end();
+  if (socket_.get() < 0) {
+    return;
+  }
+  socket_ = UniqueFd();
+  ::kill(pid_, SIGCONT);
+  wait_for_end();
+}
+
+void Sentinel::go_on() const {
+  if (const auto stat = read_process_stat(pid_); stat && (stat->state == 'T')) {
+    ::kill(pid_, SIGCONT);
   }
 }
 

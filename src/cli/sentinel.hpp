@@ -72,6 +72,9 @@ class Sentinel {
   // Returns when all that is below it has been killed, and it has ended.
   void end();
 
+  // If somebody has stopped it.
+  void go_on() const;
+
   // For one that does not answer: it is stopped, perhaps.
   void kill();
 

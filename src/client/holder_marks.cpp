@@ -1,7 +1,6 @@
 #include "client/holder_marks.hpp"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <optional>
@@ -116,13 +115,6 @@ bool HolderMarks::is_proven_dead(const ClientId& client) const {
   const auto mark = read(client);
   return mark && is_proven_gone(mark->holder) && is_proven_gone(mark->filler) &&
          is_empty(mark->cgroup);
-}
-
-void HolderMarks::clear(const ClientId& client) const {
-  if (const auto mark = read(client)) {
-    ::rmdir(mark->cgroup.c_str());
-  }
-  take_back(client);
 }
 
 }  // namespace dexlock

@@ -24,9 +24,6 @@ class HolderMarks {
   void leave(const ClientId& client, const WorkPlace& work) const;
   void take_back(const ClientId& client) const;
 
-  // Of one that is dead: also its control group, if that is empty.
-  void clear(const ClientId& client) const;
-
   // It and all of its work have surely ended.
   [[nodiscard]] bool is_proven_dead(const ClientId& client) const;
 

@@ -325,9 +325,11 @@ bool LeaseKeeper::release_dead(const Record& record) {
     released_dead_ = holder.token;  // once
     dead_ = std::make_unique<DeadRelease>(
         connections_.loop(), cluster_, name_, std::nullopt,
-        [this, self = shared_from_this(), client = holder.client](bool) {
+        [this, self = shared_from_this(), client = holder.client](bool gone) {
           if (driver_) {
-            marks_.clear(client);
+            if (gone) {  // its other locks may have the same control group
+              marks_.take_back(client);
+            }
             dead_.reset();
             if (options_.try_once && !given_up_ && !taken_) {
               ask();

@@ -110,6 +110,7 @@ LockDriver& OneShotCall::drive_apart(bool queues) {
                 .terms = {.lease = kShortestLease},
                 .who = {},
                 .queues = queues,
+                .fences = true,  // whom a holder had to fence is still to be found
                 .seen = context_.memory.seen(key_file_name(name_))},
                {});
 }

@@ -38,14 +38,20 @@ std::optional<ProcessStat> stat_in_this_namespace(pid_t pid) {
   return own && own->pid == ::getpid() ? read_process_stat(pid) : std::nullopt;
 }
 
-}  // namespace
-
-std::string pid_namespace() {
+// Nothing: the kernel has none of that kind.
+std::string namespace_number(const std::string& kind) {
   std::error_code error;
-  const std::string link = std::filesystem::read_symlink("/proc/self/ns/pid", error).native();
+  const std::string link = std::filesystem::read_symlink("/proc/self/ns/" + kind, error).native();
   std::string digits;
   std::ranges::copy_if(link, std::back_inserter(digits),
                        [](char c) { return c >= '0' && c <= '9'; });
+  return digits;
+}
+
+}  // namespace
+
+std::string pid_namespace() {
+  const std::string digits = namespace_number("pid");
   return digits.empty() ? "0" : digits;
 }
 
@@ -53,10 +59,12 @@ ProcessView view_of_processes() {
   std::string boot;
   std::ranges::copy_if(machine_boot_id(), std::back_inserter(boot),
                        [](char c) { return c != '-'; });
-  return {.boot = boot,
-          .pid_namespace = pid_namespace(),
-          .probe = probe,
-          .stat = stat_in_this_namespace};
+  // Start times are told by the clock of the reader's time namespace.
+  std::string space = pid_namespace();
+  if (const std::string time = namespace_number("time"); space != "0" && !time.empty()) {
+    space += 't' + time;
+  }
+  return {.boot = boot, .pid_namespace = space, .probe = probe, .stat = stat_in_this_namespace};
 }
 
 std::string mark_text(const ProcessMark& mark) {

@@ -21,7 +21,7 @@ namespace dexlock {
 // Names one process and no later one, on this machine and others.
 struct ProcessMark {
   std::string boot;           // of the machine, hexadecimal digits
-  std::string pid_namespace;  // its number
+  std::string pid_namespace;  // its number, and that of the time namespace
   pid_t pid{};
   std::uint64_t start{};  // clock ticks after boot
   friend bool operator==(const ProcessMark&, const ProcessMark&) = default;

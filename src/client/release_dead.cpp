@@ -13,6 +13,7 @@ LockDriverOptions apart(std::string name, std::optional<SeenLock> seen) {
           .claim = {.client = draw_client_id()},
           .terms = {.lease = std::chrono::milliseconds(100)},
           .who = {},
+          .fences = true,  // whom the dead one had to fence is still to be found
           .seen = std::move(seen)};
 }
 
@@ -24,7 +25,10 @@ DeadRelease::DeadRelease(boost::asio::io_context& loop, Cluster& cluster, std::s
               {.on_event =
                    [&loop, done = std::move(done)](const Event& event) {
                      const bool gone = std::holds_alternative<Amended>(event);
-                     if (gone || std::holds_alternative<NotAmended>(event)) {
+                     const bool ends = std::holds_alternative<NotAmended>(event) ||
+                                       std::holds_alternative<NoQuorum>(event) ||
+                                       std::holds_alternative<AlarmRaised>(event);
+                     if (gone || ends) {
                        boost::asio::post(loop, [done, gone] { done(gone); });
                      }
                    },

@@ -23,10 +23,11 @@ namespace dexlock {
 class DeadRelease {
  public:
   // True: a majority has a record in which that client does not hold the lock with that token any
-  // more. False: it cannot be written, by a newer version's record. Never from inside a call.
+  // more. False: that is not known, or it cannot be written. Never from inside a call.
   using Done = std::function<void(bool)>;
 
-  // Requires: the cluster's group is known. Goes on trying until it is done.
+  // Requires: the cluster's group is known. Goes on trying until it is done or no majority
+  // answers.
   DeadRelease(boost::asio::io_context& loop, Cluster& cluster, std::string name,
               std::optional<SeenLock> seen, Done done);
 

@@ -72,6 +72,25 @@ dies_with_it() {
   [ "$(cut -d' ' -f1 fenced)" = 1 ]
 }
 
+# killed_while_it_fences: a successor that dies with all that it has started.
+killed_while_it_fences() {
+  rm -f fencing
+  beside successor dex-lock run --timeout 1000 --wait 60 \
+    --fence-previous 'echo >fencing; exec sleep 1000' job -- touch ran
+  eventually test -e fencing
+  kill -KILL "${PID[successor]}"
+}
+
+@test "nor is it forgotten if the successor's lock is released for it, or broken" {
+  dies_with_it
+  killed_while_it_fences
+  if ! dex-lock run --wait 5 --timeout 1000 --fence-previous fence job -- touch ran2; then
+    dex-lock break job --token 2 # no control groups here: nobody releases for the dead
+    run -0 dex-lock run --wait 60 --fence-previous fence job -- touch ran2
+  fi
+  [ "$(cut -d' ' -f1 fenced)" = 1 ]
+}
+
 @test "it is for one lock that is held alone" {
   run -64 dex-lock run --fence-previous fence --shared job -- true
   run -64 dex-lock run --fence-previous fence --also other job -- true

@@ -174,3 +174,52 @@ EOF
   run -124 dex-lock run --wait 1 --timeout 1000 job -- touch ran
   [ ! -e ran ]
 }
+
+@test "a command that was stopped and continued again and again while run was stopped is still killed in time" {
+  local worker _
+  beside holder dex-lock run --timeout 15 --no-cgroup job -- sh -c 'echo $$ >worker; exec sleep 1000'
+  eventually test -s worker
+  worker=$(<worker)
+  kill -STOP "${PID[holder]}"
+  for _ in {1..400}; do
+    kill -STOP "$worker" 2>/dev/null || break
+    kill -CONT "$worker"
+    eventually running_again "$worker"
+  done
+  beside next dex-lock run --wait 60 job -- sh -c 'ps -o stat= -p "$(cat worker)" >state'
+  eventually test -s next.status
+  [[ $(cat state) != [!Z]* ]]
+  kill -CONT "${PID[holder]}"
+  [[ $(status_of holder) =~ ^(121|122)$ ]]
+}
+
+running_again() {
+  [[ $(ps -o stat= -p "$1") != T* ]]
+}
+
+@test "a process whose first thread has ended while another works on is no dead process" {
+  cat >threads.c <<'EOF'
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+static void* work(void* path) {
+  FILE* file = fopen(path, "w");
+  fprintf(file, "%d\n", getpid());
+  fclose(file);
+  for (;;) pause();
+}
+int main(int count, char** words) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, work, words[count - 1]);
+  pthread_exit(NULL);
+}
+EOF
+  cc -pthread -o threads threads.c
+  beside holder dex-lock run --timeout 2 --stop-timeout 2 --no-cgroup job -- \
+    sh -c 'trap "" TERM; setsid ./threads worker & wait'
+  eventually test -s worker
+  rm -rf "$PLACE/store"
+  [ "$(status_of holder)" -eq 121 ]
+  run ! test -e "/proc/$(cat worker)/task/$(($(cat worker) + 1))"
+  run -1 pgrep -x -w threads
+}

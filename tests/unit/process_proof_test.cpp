@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 namespace dexlock {
 namespace {
@@ -126,6 +127,19 @@ TEST(ProcessProof, AMarkIsTextThatIsReadBack) {
         "a-1-2-x", "a-1-99999999999-3", "a-1-2-99999999999999999999", "a/b-1-2-3"}) {
     EXPECT_FALSE(parse_mark(bad)) << bad;
   }
+}
+
+// A start time is told by the clock of the reader's time namespace.
+TEST(ProcessProof, OfAnotherTimeNamespaceIsNone) {
+  ProcessView view = view_of_processes();
+  auto mark = own_mark(view);
+  ASSERT_TRUE(mark);
+  mark->start += 1;  // as if another process had this number now
+  EXPECT_TRUE(is_proven_gone(*mark, view));
+  ASSERT_TRUE(std::filesystem::exists("/proc/self/ns/time"));
+  EXPECT_TRUE(view.pid_namespace.starts_with(pid_namespace() + 't'));
+  view.pid_namespace += '1';
+  EXPECT_FALSE(is_proven_gone(*mark, view));
 }
 
 }  // namespace
