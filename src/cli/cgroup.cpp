@@ -55,6 +55,18 @@ std::optional<std::string> own_group() {
   return std::nullopt;
 }
 
+// With those inside it, of runs under a run, if all are empty.
+void remove_group(const std::filesystem::path& group) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(group, error), end; !error && at != end;
+       at.increment(error)) {
+    if (at->path().filename().native().starts_with(kPrefix)) {
+      remove_group(at->path());
+    }
+  }
+  ::rmdir(group.c_str());
+}
+
 // Those of killed ones. The kernel removes none with a process in it. A young one may be proof for
 // a waiter that its maker's work has ended.
 void remove_left(const std::string& parent) {
@@ -69,7 +81,7 @@ void remove_left(const std::string& parent) {
     std::error_code ignored;
     const auto age = std::filesystem::file_time_type::clock::now() - at->last_write_time(ignored);
     if (!ignored && age > kOld && !read_process_stat(maker)) {
-      ::rmdir(at->path().c_str());
+      remove_group(at->path());
     }
   }
 }
@@ -98,7 +110,7 @@ std::optional<Cgroup> Cgroup::make() {
 
 Cgroup::~Cgroup() {
   if (maker_ == ::getpid()) {
-    ::rmdir(path_.c_str());
+    remove_group(path_);
   }
 }
 

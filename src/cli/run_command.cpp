@@ -165,6 +165,9 @@ class Holding {
     Guardian guardian(watched_, *process, limit, armed);
     guardian.watch();
     disarm(armed);  // nothing is left that must end
+    if (process->unguarded() && !guardian.lost()) {
+      complain("the sentinel of the command was killed, and the command with it");
+    }
     process->take_terminal();
     done.wait_status = process->wait_status();
     done.lost = guardian.lost();

@@ -6,13 +6,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -53,7 +52,16 @@ std::optional<Highest> parse(std::string_view text) {
 }  // namespace
 
 Result<TokenRecord> TokenRecord::open(const std::string& path) {
-  std::filesystem::path resource = std::filesystem::absolute(path).lexically_normal();
+  if (path.empty()) {
+    return fail(Errc::bad_argument, "the name of the resource is empty");
+  }
+  // Whatever it is called by: what a link leads to.
+  std::error_code error;
+  std::filesystem::path resource =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+  if (error) {
+    return fail(Errc::io, "cannot look at " + path + ": " + error.message());
+  }
   if (!resource.has_filename()) {
     resource = resource.parent_path();  // "dir/"
   }
@@ -93,13 +101,13 @@ Result<void> TokenRecord::raise(const std::string& lock, std::uint64_t token) {
   if (!exists) {
     return write(text_of({lock, token}));
   }
-  std::ifstream file(path_, std::ios::binary);
+  const UniqueFd file(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
   std::string text(kTextMax, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || !file.is_open()) {
+  const ssize_t got = ::read(file.get(), text.data(), text.size());
+  if (file.get() < 0 || (got < 0 && errno != EAGAIN && errno != EISDIR)) {
     return failure("cannot read", path_);
   }
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   const auto highest = parse(text);
   if (!highest) {
     return fail(Errc::store_damaged,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <exception>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -58,9 +59,13 @@ Acquired wait_for_lock(RunOptions& options, const CaughtSignals& signals) {
   const int done = ::eventfd(0, EFD_CLOEXEC);
   std::stop_source stop;
   std::thread waiting([&] {
-    acquired.lease = options.any.empty()
-                         ? Lease::acquire_all(options.lease, options.also, stop.get_token())
-                         : Lease::acquire_any(options.lease, pool(options), stop.get_token());
+    try {
+      acquired.lease = options.any.empty()
+                           ? Lease::acquire_all(options.lease, options.also, stop.get_token())
+                           : Lease::acquire_any(options.lease, pool(options), stop.get_token());
+    } catch (const std::exception& error) {  // no descriptor, no thread, no memory left
+      acquired.lease = fail(Errc::io, std::string("cannot wait for the lock: ") + error.what());
+    }
     constexpr std::uint64_t kOne = 1;
     static_cast<void>(::write(done, &kOne, sizeof kOne));
   });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lock/invariant.hpp"
+#include "lock/quorum.hpp"
 
 namespace dexlock {
 
@@ -227,6 +228,10 @@ std::string Assembly::waiting_for() const {
           (missing.empty() ? "" : "; ") +
           (seats_[server].down.empty() ? names_[server] + ": no answer yet" : seats_[server].down);
     }
+  }
+  if (remembered_ && !missing.empty()) {
+    return std::to_string(majority(seats_.size())) + " of " + std::to_string(seats_.size()) +
+           " lock servers are needed: " + missing;
   }
   return missing.empty() ? "the group of the listed servers is being formed"
                          : "the servers have not formed their group yet, which needs all of them " +

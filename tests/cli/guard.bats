@@ -78,6 +78,19 @@ EOF
   run -121 guard --token 2 data/file -- true
 }
 
+@test "a symbolic link is no way around, and a pipe in the record's place no way to hang" {
+  mkdir data/real
+  ln -s real data/link
+  run -0 guard --token 9 data/real -- true
+  run -121 guard --token 8 data/link -- touch ran
+  run -121 guard --token 8 data/link/ -- touch ran
+  mkfifo data/.pipe.dex-lock-token
+  run -125 --separate-stderr within 30 dex-lock guard --name job --token 5 data/pipe -- touch ran
+  [[ $stderr == *"is damaged"* ]]
+  run -64 guard --token 5 "" -- touch ran
+  [ ! -e ran ]
+}
+
 @test "a damaged record, another lock, a full disk: nothing runs" {
   run -0 guard --token 3 data/file -- true
   run -64 --separate-stderr dex-lock guard --name other --token 9 data/file -- touch ran

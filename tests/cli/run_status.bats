@@ -151,3 +151,12 @@ END
   [ "${#stderr_lines[@]}" -eq 1 ]
   [ ! -e ran ]
 }
+
+@test "without descriptors or threads run says so: 125" {
+  local limit
+  for limit in 8 9 10 12; do
+    run --separate-stderr bash -c "ulimit -n $limit; exec dex-lock run --wait 1 job -- true"
+    [[ $status =~ ^(0|124|125)$ ]]
+    [[ $status -eq 0 || -n $stderr ]]
+  done
+}
