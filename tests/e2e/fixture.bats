@@ -110,7 +110,8 @@ ended() {
   for kind in silent drop; do
     sshd_dark 1 "$kind"
     echo "$kind" >&7
-    run -124 ssh_in_a_hurry s1
+    run ssh_in_a_hurry s1
+    [ "$status" -ne 0 ] # it may have given up before its time was over
     run ! grep -x "$kind" "$answers"
     kill -0 "$session"
     sshd_light 1
