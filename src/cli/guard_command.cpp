@@ -73,7 +73,8 @@ int guard_over_ssh(const GuardOptions& options, const std::string& host, const s
     there += ' ' + quoted(word);
   }
   const std::string ssh = from_environment("DEXLOCK_SSH");
-  return become({ssh.empty() ? "ssh" : ssh, "--", host, there});
+  static_cast<void>(become({ssh.empty() ? "ssh" : ssh, "--", host, there}));
+  return static_cast<int>(ExitStatus::failed);
 }
 
 // HOST:PATH, as scp has it: the part before the first colon has no slash.

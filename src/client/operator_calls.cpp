@@ -1,4 +1,5 @@
 // break, hold and lift: the calls of somebody who has no part in the lock.
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <optional>
 #include <utility>
@@ -239,6 +240,9 @@ Result<ChangeOutcome> break_lock(const std::string& name, std::uint64_t token, R
 }
 
 Result<ChangeOutcome> hold_lock(const HoldOptions& options, Remarks& remarks) {
+  if (std::ranges::any_of(options.note, [](char c) { return (c >= 0 && c < ' ') || c == 127; })) {
+    return fail(Errc::bad_argument, "the note must be one line of text");
+  }
   if (escape_text(options.note).size() > kNoteBytesMax) {
     return fail(Errc::bad_argument, "the note is too long: at most " +
                                         std::to_string(kNoteBytesMax) +

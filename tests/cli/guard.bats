@@ -76,6 +76,7 @@ EOF
   run -0 guard --token 3 there:file -- sh -c 'echo "it'"'"'s $1" >written' x 'a  b'
   [ "$(cat data/written)" = "it's a  b" ]
   run -121 guard --token 2 data/file -- true
+  DEXLOCK_SSH=/no/such/ssh run -125 guard --token 4 there:file -- touch ran
 }
 
 @test "a symbolic link is no way around, and a pipe in the record's place no way to hang" {

@@ -134,6 +134,8 @@ teardown() {
   run -64 dex-lock hold '../x'
   run --separate-stderr -64 dex-lock hold job --note "$(printf '%0201d' 0)"
   [[ $stderr == *"the note is too long"* ]]
+  run --separate-stderr -64 dex-lock hold job --note $'x\nfree'
+  [[ $stderr == *"one line of text"* ]]
   get-lock --owner me job
 }
 
