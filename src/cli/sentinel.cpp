@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <utility>
 
 #include "cli/environment.hpp"
@@ -324,7 +325,8 @@ std::optional<Sentinel::News> Sentinel::next(std::chrono::milliseconds wait) {
   }
   pollfd heard{.fd = socket_.get(), .events = POLLIN, .revents = 0};
   if (wait.count() > 0) {
-    ::poll(&heard, 1, static_cast<int>(wait.count()));
+    constexpr std::int64_t kLongest = std::numeric_limits<int>::max();  // of a wait that poll takes
+    ::poll(&heard, 1, static_cast<int>(std::min<std::int64_t>(wait.count(), kLongest)));
   }
   News news;
   ssize_t got = 0;

@@ -14,6 +14,7 @@
 #include "client/program_role.hpp"
 #include "lock/quoted_text.hpp"
 #include "store/machine.hpp"
+#include "system/namespace_number.hpp"
 
 namespace dexlock {
 namespace {

@@ -6,13 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <iterator>
 #include <limits>
-#include <system_error>
 
 #include "lock/fields.hpp"
 #include "store/machine.hpp"
+#include "system/namespace_number.hpp"
 #include "system/unique_fd.hpp"
 
 namespace dexlock {
@@ -38,22 +37,7 @@ std::optional<ProcessStat> stat_in_this_namespace(pid_t pid) {
   return own && own->pid == ::getpid() ? read_process_stat(pid) : std::nullopt;
 }
 
-// Nothing: the kernel has none of that kind.
-std::string namespace_number(const std::string& kind) {
-  std::error_code error;
-  const std::string link = std::filesystem::read_symlink("/proc/self/ns/" + kind, error).native();
-  std::string digits;
-  std::ranges::copy_if(link, std::back_inserter(digits),
-                       [](char c) { return c >= '0' && c <= '9'; });
-  return digits;
-}
-
 }  // namespace
-
-std::string pid_namespace() {
-  const std::string digits = namespace_number("pid");
-  return digits.empty() ? "0" : digits;
-}
 
 ProcessView view_of_processes() {
   std::string boot;

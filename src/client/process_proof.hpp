@@ -40,9 +40,6 @@ struct ProcessView {
 };
 [[nodiscard]] ProcessView view_of_processes();
 
-// The number of this process's pid namespace; 0 where the kernel has none.
-[[nodiscard]] std::string pid_namespace();
-
 // Of this process. Nothing where /proc does not show it as it is.
 [[nodiscard]] std::optional<ProcessMark> own_mark(const ProcessView& view = view_of_processes());
 

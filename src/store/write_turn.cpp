@@ -11,6 +11,8 @@
 #include <optional>
 #include <thread>
 
+#include "system/namespace_number.hpp"
+
 namespace dexlock {
 namespace {
 
@@ -60,15 +62,6 @@ std::optional<Process> process(std::string_view pid) {
     rest.remove_prefix(word.size());
   }
   return found;
-}
-
-// Which set of pids ours is from: a pid from another container means another process here.
-std::string pid_namespace() {
-  std::array<char, 64> link{};
-  const ssize_t length = ::readlink("/proc/self/ns/pid", link.data(), link.size());
-  std::string text(link.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
-  std::erase_if(text, [](char c) { return c < '0' || c > '9'; });
-  return text.empty() ? "0" : text;
 }
 
 std::string own_signature() {

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "system/namespace_number.hpp"
+
 namespace dexlock {
 namespace {
 
