@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "cli/command_line.hpp"
-#include "cli/environment.hpp"
 #include "cli/parse.hpp"
 #include "cli/token_record.hpp"
 #include "dexlock/exit_status.hpp"
 #include "lock/lock_name.hpp"
+#include "process/environment.hpp"
 
 namespace dexlock {
 namespace {

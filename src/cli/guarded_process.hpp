@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/process_tree.hpp"
 #include "cli/sentinel.hpp"
 #include "dexlock/error.hpp"
+#include "process/process_tree.hpp"
 
 namespace dexlock {
 

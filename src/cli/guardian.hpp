@@ -14,8 +14,8 @@
 #include "cli/guarded_process.hpp"
 #include "cli/hook.hpp"
 #include "cli/run_options.hpp"
-#include "cli/watchdog.hpp"
 #include "dexlock/lease.hpp"
+#include "process/watchdog.hpp"
 #include "system/unique_fd.hpp"
 
 namespace dexlock {

@@ -16,8 +16,8 @@
 
 #include "cli/command_line.hpp"
 #include "cli/die_of.hpp"
-#include "cli/environment.hpp"
 #include "cli/sentinel.hpp"
+#include "process/environment.hpp"
 
 namespace dexlock {
 namespace {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cli/command_line.hpp"
-#include "cli/duration_text.hpp"
 #include "cli/keeper_command.hpp"
 #include "cli/parse.hpp"
 #include "cli/sharing_options.hpp"
@@ -15,6 +14,7 @@
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/one_shot.hpp"
+#include "system/duration_text.hpp"
 
 namespace dexlock {
 namespace {

@@ -10,7 +10,7 @@
 #include <span>
 #include <string>
 
-#include "cli/duration_text.hpp"
+#include "system/duration_text.hpp"
 
 namespace CLI {
 class App;

@@ -10,11 +10,9 @@
 #include <vector>
 
 #include "cli/caught_signals.hpp"
-#include "cli/cgroup.hpp"
 #include "cli/command_line.hpp"
 #include "cli/deadline_file.hpp"
 #include "cli/die_of.hpp"
-#include "cli/environment.hpp"
 #include "cli/front.hpp"
 #include "cli/guarded_process.hpp"
 #include "cli/guardian.hpp"
@@ -22,9 +20,11 @@
 #include "cli/run_options.hpp"
 #include "cli/sentinel.hpp"
 #include "cli/waiting.hpp"
-#include "cli/watchdog.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/lease.hpp"
+#include "process/cgroup.hpp"
+#include "process/environment.hpp"
+#include "process/watchdog.hpp"
 
 namespace dexlock {
 namespace {

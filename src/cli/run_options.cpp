@@ -4,11 +4,11 @@
 #include <algorithm>
 
 #include "cli/command_line.hpp"
-#include "cli/duration_text.hpp"
 #include "cli/parse.hpp"
 #include "cli/run_notes.hpp"
 #include "cli/sharing_options.hpp"
 #include "cli/signal_names.hpp"
+#include "system/duration_text.hpp"
 
 namespace dexlock {
 namespace {

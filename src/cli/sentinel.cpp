@@ -16,13 +16,12 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <ctime>
 #include <limits>
 #include <utility>
 
-#include "cli/environment.hpp"
-#include "cli/process_tree.hpp"
 #include "cli/terminal.hpp"
+#include "process/environment.hpp"
+#include "process/process_tree.hpp"
 
 namespace dexlock {
 namespace {
@@ -247,12 +246,6 @@ class Watch {
 };
 
 }  // namespace
-
-std::chrono::nanoseconds boot_time() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
 
 Result<Sentinel> Sentinel::begin(std::vector<Program> programs, const Cgroup* group) {
   std::array<int, 2> ends{};

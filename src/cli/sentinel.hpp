@@ -16,14 +16,12 @@
 #include <string>
 #include <vector>
 
-#include "cli/cgroup.hpp"
 #include "dexlock/error.hpp"
+#include "process/cgroup.hpp"
+#include "system/boot_time.hpp"
 #include "system/unique_fd.hpp"
 
 namespace dexlock {
-
-// The clock that runs through suspend.
-[[nodiscard]] std::chrono::nanoseconds boot_time();
 
 class Sentinel {
  public:

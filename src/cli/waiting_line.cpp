@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "cli/command_line.hpp"
-#include "cli/duration_text.hpp"
+#include "system/duration_text.hpp"
 
 namespace dexlock {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "client/process_proof.hpp"
-#include "client/process_stat.hpp"
+#include "process/process_stat.hpp"
 
 namespace dexlock {
 namespace {

@@ -10,9 +10,9 @@
 #include <string_view>
 
 #include "client/process_proof.hpp"
-#include "client/process_stat.hpp"
 #include "client/program_role.hpp"
 #include "lock/quoted_text.hpp"
+#include "process/process_stat.hpp"
 #include "store/machine.hpp"
 #include "system/namespace_number.hpp"
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-#include "client/process_stat.hpp"
+#include "process/process_stat.hpp"
 
 namespace dexlock {
 

@@ -1,6 +1,6 @@
 // Durations: within the limits whatever was written, zero only for zero.
-#include "cli/duration_text.hpp"
 #include "fuzz/fuzz.hpp"
+#include "system/duration_text.hpp"
 
 void dexlock::fuzz::consume(std::string_view text) {
   const DurationLimits limits{std::chrono::milliseconds(0), kDurationMax};

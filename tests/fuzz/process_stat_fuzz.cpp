@@ -1,6 +1,6 @@
 // /proc/PID/stat, whose second field is what a process likes to call itself.
-#include "client/process_stat.hpp"
 #include "fuzz/fuzz.hpp"
+#include "process/process_stat.hpp"
 
 void dexlock::fuzz::consume(std::string_view text) {
   const auto stat = parse_process_stat(text);

@@ -1,4 +1,4 @@
-#include "cli/watchdog.hpp"
+#include "process/watchdog.hpp"
 
 #include <gtest/gtest.h>
 

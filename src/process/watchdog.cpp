@@ -1,4 +1,4 @@
-#include "cli/watchdog.hpp"
+#include "process/watchdog.hpp"
 
 #include <fcntl.h>
 #include <linux/watchdog.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "cli/duration_text.hpp"
+#include "system/duration_text.hpp"
 
 namespace dexlock {
 namespace {

@@ -8,8 +8,8 @@
 
 #include <vector>
 
-#include "cli/cgroup.hpp"
-#include "client/process_stat.hpp"
+#include "process/cgroup.hpp"
+#include "process/process_stat.hpp"
 
 namespace dexlock {
 

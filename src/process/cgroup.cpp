@@ -1,4 +1,4 @@
-#include "cli/cgroup.hpp"
+#include "process/cgroup.hpp"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-#include "client/process_stat.hpp"
+#include "process/process_stat.hpp"
 #include "system/unique_fd.hpp"
 
 namespace dexlock {

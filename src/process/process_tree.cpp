@@ -1,4 +1,4 @@
-#include "cli/process_tree.hpp"
+#include "process/process_tree.hpp"
 
 #include <signal.h>
 #include <sys/syscall.h>

@@ -1,4 +1,4 @@
-#include "client/process_stat.hpp"
+#include "process/process_stat.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "cli/environment.hpp"
+#include "process/environment.hpp"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "cli/duration_text.hpp"
+#include "system/duration_text.hpp"
 
 #include <fmt/format.h>
 
