@@ -9,7 +9,7 @@
 #include <system_error>
 
 #include "lock/quoted_text.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 

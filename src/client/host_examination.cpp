@@ -15,7 +15,7 @@
 #include "client/disk_room.hpp"
 #include "client/quiet_thread.hpp"
 #include "lease/timing.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 namespace {

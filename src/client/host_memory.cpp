@@ -11,7 +11,7 @@
 #include "lock/fields.hpp"
 #include "store/digest.hpp"
 #include "store/machine.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "dexlock/error.hpp"
 #include "session/saved.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 

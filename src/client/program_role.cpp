@@ -6,7 +6,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 namespace {

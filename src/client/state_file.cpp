@@ -9,7 +9,7 @@
 #include <system_error>
 
 #include "store/machine.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 namespace {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "lock/fields.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 #include "wire/durable_text.hpp"
 
 namespace dexlock {

@@ -21,7 +21,7 @@
 #include <string_view>
 
 #include "dexlock/error.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 struct MDB_env;
 struct MDB_txn;

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "lock/invariant.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 namespace {

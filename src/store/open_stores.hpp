@@ -18,7 +18,7 @@
 #include <utility>
 
 #include "dexlock/error.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 

@@ -20,7 +20,7 @@
 #include <string>
 
 #include "dexlock/error.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 

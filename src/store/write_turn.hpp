@@ -17,7 +17,7 @@
 #include <variant>
 
 #include "dexlock/error.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace dexlock {
 

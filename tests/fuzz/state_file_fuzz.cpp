@@ -3,7 +3,7 @@
 #include "client/state_file.hpp"
 #include "fuzz/fuzz.hpp"
 #include "fuzz/scratch_place.hpp"
-#include "store/store_file.hpp"
+#include "system/small_file.hpp"
 
 namespace {
 

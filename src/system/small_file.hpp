@@ -1,4 +1,4 @@
-// What a store does with files besides LMDB: which file a path means at the moment, small synced
+// What stores and others do with small files: which file a path means at the moment, small synced
 // texts, and how a refusal of the operating system is reported.
 //
 // Threads: any; plain values.
