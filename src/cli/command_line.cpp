@@ -12,6 +12,7 @@
 #include "cli/command.hpp"
 #include "cli/command_text.hpp"
 #include "cli/doctor_command.hpp"
+#include "cli/failover_command.hpp"
 #include "cli/guard_command.hpp"
 #include "cli/help_text.hpp"
 #include "cli/history_command.hpp"
@@ -47,6 +48,7 @@ constexpr std::array kCommands{
     Command{"doctor", doctor_command, false, "check everything, and say what to do"},
     Command{"top", top_command, false, "watch locks and servers on a full screen"},
     Command{"status", status_command, false, "show the lock servers; 0 = a majority"},
+    Command{"failover", failover_command, false, "keep a service on one of several hosts"},
     Command{"keeper", keeper_command, false, "keep connections for the next commands"},
     Command{"serve", serve_command, false, "be a lock server for many clients"},
     Command{"lock-server-init", server_init_command, true, "check a lock server's store at boot"},

@@ -117,7 +117,7 @@ Setter text(std::string PackageSettings::*member) {
   };
 }
 
-Setter path(std::string PackageSettings::*member) {
+Setter file_path(std::string PackageSettings::*member) {
   return [=](PackageSettings& settings, std::string_view value) {
     return set_path(settings.*member, value);
   };
@@ -165,8 +165,8 @@ const std::map<std::string_view, Setter>& setters() {
       {"after", names(&S::after)},
       {"fence", text(&S::fence)},
       {"on_event", text(&S::on_event)},
-      {"watchdog", path(&S::watchdog)},
-      {"ocf_root", path(&S::ocf_root)},
+      {"watchdog", file_path(&S::watchdog)},
+      {"ocf_root", file_path(&S::ocf_root)},
       {"failback", [](S& s, std::string_view value) { return set_switch(s.failback, value); }},
       {"migration_threshold",
        [](S& s, std::string_view value) { return set_count(s.migration_threshold, value); }},

@@ -141,15 +141,19 @@ void PackageMachine::on_health(Health health, const std::string& detail, Nanosec
       enter(health == Health::up ? running : degraded, now);
       break;
     case Health::down:
+    case Health::partly:
       if (state_ == unknown && here()) {
         enter(starting, now);
         do_it(Act::start, Busy::start);
       } else if (state_ == unknown) {
-        enter(halted, now);
+        enter(health == Health::down ? halted : halting, now);
       } else if (state_ == starting) {
         next_look_ = now + std::min(kStartLook, settings_.pace);
       } else {
-        fail("it is down, and nobody has stopped it: " + detail, now);
+        fail((health == Health::down ? "it is down, and nobody has stopped it: "
+                                     : "a part of it is down: ") +
+                 detail,
+             now);
       }
       break;
     case Health::unclear:

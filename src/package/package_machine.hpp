@@ -72,6 +72,7 @@ class PackageMachine {
   [[nodiscard]] PackageState state() const { return state_; }
   [[nodiscard]] Nanoseconds since() const { return since_; }
   [[nodiscard]] bool holds() const { return holds_; }
+  [[nodiscard]] bool seeks() const { return seeks_; }
   [[nodiscard]] int failures() const { return failures_; }
   // The latest, kept until the package has run well for failure_timeout; empty: none.
   [[nodiscard]] const std::string& error() const { return error_; }

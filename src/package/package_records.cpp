@@ -68,6 +68,7 @@ std::string text_of(const HostReport& report) {
   add(text, "state", name_of(report.state));
   add(text, "since", std::to_string(report.since));
   add(text, "failures", std::to_string(report.failures));
+  add(text, "ready", report.ready ? "yes" : "no");
   add(text, "stands-back", report.stands_back ? "yes" : "no");
   add(text, "digest", report.digest);
   add(text, "error", std::string_view(report.error).substr(0, kErrorBytesMax));
@@ -98,6 +99,7 @@ std::optional<HostReport> parse_report(std::string_view text) {
   return HostReport{.state = *state,
                     .since = static_cast<std::int64_t>(get_number(*words, "since", kLatest)),
                     .failures = static_cast<int>(get_number(*words, "failures", kFailuresMax)),
+                    .ready = get(*words, "ready") == "yes",
                     .stands_back = get(*words, "stands-back") == "yes",
                     .digest = get(*words, "digest"),
                     .error = get(*words, "error")};

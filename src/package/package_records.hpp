@@ -29,7 +29,8 @@ struct HostReport {
   PackageState state = PackageState::standby;
   std::int64_t since = 0;  // seconds since 1970, by that host's clock: for people
   int failures = 0;
-  bool stands_back = false;  // it does not ask for the lock, after failures
+  bool ready = false;        // it asks for the lock
+  bool stands_back = false;  // it does not, after failures
   std::string digest;        // of its settings
   std::string error;         // the latest
 

@@ -47,15 +47,30 @@ enum class Health : std::uint8_t {
   up,
   degraded,
   down,
+  partly,    // some of its parts are up, some down
   unclear,   // it took too long, or said nonsense
   critical,  // it must not go on here
 };
 
-inline constexpr std::array<std::string_view, 5> kHealthNames{"up", "degraded", "down", "unclear",
-                                                              "critical"};
+inline constexpr std::array<std::string_view, 6> kHealthNames{"up",        "degraded", "down",
+                                                              "partly up", "unclear",  "critical"};
 
 [[nodiscard]] constexpr std::string_view name_of(Health health) {
   return kHealthNames[static_cast<std::size_t>(health)];
+}
+
+// Of a whole, from those of its parts.
+[[nodiscard]] constexpr Health together(Health one, Health other) {
+  const auto is = [](Health health, Health what) { return health == what; };
+  for (const Health worst : {Health::critical, Health::unclear, Health::partly}) {
+    if (is(one, worst) || is(other, worst)) {
+      return worst;
+    }
+  }
+  if (is(one, Health::down) != is(other, Health::down)) {
+    return Health::partly;
+  }
+  return one < other ? other : one;
 }
 
 }  // namespace dexlock

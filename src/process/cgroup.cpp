@@ -88,7 +88,7 @@ void remove_left(const std::string& parent) {
 
 }  // namespace
 
-Cgroup::Cgroup(std::string path) : maker_(::getpid()), path_(std::move(path)) {}
+Cgroup Cgroup::at(std::string path) { return {std::move(path), 0}; }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept
     : maker_(std::exchange(other.maker_, 0)), path_(std::move(other.path_)) {}
@@ -105,7 +105,7 @@ std::optional<Cgroup> Cgroup::make() {
   if (::mkdir(path.c_str(), 0755) != 0) {
     return std::nullopt;
   }
-  return Cgroup(std::move(path));
+  return Cgroup(std::move(path), ::getpid());
 }
 
 Cgroup::~Cgroup() {

@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dexlock {
@@ -18,6 +19,8 @@ class Cgroup {
   // Below the group that this process is in. Removes what killed ones of this kind left there.
   // Nothing: there is no cgroup v2 here, or this process may not.
   [[nodiscard]] static std::optional<Cgroup> make();
+  // One that somebody else has made, who may be gone, and it too.
+  [[nodiscard]] static Cgroup at(std::string path);
   Cgroup(Cgroup&& other) noexcept;
   Cgroup& operator=(Cgroup&&) = delete;
   Cgroup(const Cgroup&) = delete;
@@ -25,8 +28,8 @@ class Cgroup {
   // What still runs in it goes on.
   ~Cgroup();
 
-  // As fork(2), with the child in the group, or with `outside`: there it must enter(). Requires: no
-  // second thread.
+  // As fork(2), with the child in the group, or with `outside`: there it must enter(). In a process
+  // with other threads the child may only go on to exec, by calls that are async-signal-safe.
   [[nodiscard]] pid_t fork(bool& outside) const;
   // Moves the calling process there. False: it stays where it is.
   [[nodiscard]] bool enter() const;
@@ -36,9 +39,9 @@ class Cgroup {
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  explicit Cgroup(std::string path);
+  Cgroup(std::string path, pid_t maker) : maker_(maker), path_(std::move(path)) {}
 
-  pid_t maker_;
+  pid_t maker_;  // 0: it was made by another process
   std::string path_;
 };
 

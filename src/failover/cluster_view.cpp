@@ -1,0 +1,29 @@
+#include "failover/cluster_view.hpp"
+
+#include <string_view>
+
+namespace dexlock {
+
+std::map<std::string, PackageView> package_views(const std::vector<LockSight>& sights) {
+  std::map<std::string, PackageView> views;
+  const std::string prefix = lock_of("");
+  for (const LockSight& sight : sights) {
+    if (!sight.name.starts_with(prefix)) {
+      continue;
+    }
+    const std::string rest = sight.name.substr(prefix.size());
+    const std::string package = rest.substr(0, rest.find('/'));
+    PackageView& view = views[package];
+    view.name = package;
+    if (sight.name == control_of(package) && sight.value) {
+      view.control = parse_control(*sight.value).value_or(ControlRecord{});
+    } else if (const auto host = host_in(sight.name, package); host && sight.value) {
+      if (const auto report = parse_report(*sight.value)) {
+        view.hosts.push_back({.name = *host, .alive = sight.is_held(), .report = *report});
+      }
+    }
+  }
+  return views;
+}
+
+}  // namespace dexlock

@@ -1,0 +1,123 @@
+#include "failover/cluster_watch.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "dexlock/lease.hpp"
+
+namespace dexlock {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPatience{2'000};
+constexpr milliseconds kReportTimeout{10'000};  // so long a dead supervisor is shown as alive
+constexpr milliseconds kReportWait{1'000};
+constexpr milliseconds kStoreLimit{2'000};
+constexpr milliseconds kReportRelease{1'000};
+
+}  // namespace
+
+ClusterWatch::ClusterWatch(std::string package, std::string host, milliseconds period)
+    : package_(std::move(package)),
+      host_(std::move(host)),
+      period_(period),
+      fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_([this] { go(); }) {}
+
+ClusterWatch::~ClusterWatch() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void ClusterWatch::report(const HostReport& report) {
+  const std::lock_guard lock(mutex_);
+  hurry_ = hurry_ || report_ != report;
+  report_ = report;
+  changed_.notify_all();
+}
+
+void ClusterWatch::look_now() {
+  const std::lock_guard lock(mutex_);
+  hurry_ = true;
+  changed_.notify_all();
+}
+
+std::optional<std::map<std::string, PackageView>> ClusterWatch::take() {
+  std::uint64_t count = 0;
+  static_cast<void>(!::read(fd_.get(), &count, sizeof count));
+  const std::lock_guard lock(mutex_);
+  return std::exchange(view_, std::nullopt);
+}
+
+void ClusterWatch::go() {
+  do {
+    publish();
+    look();
+  } while (wait());
+  publish();
+  if (lease_ != nullptr) {
+    static_cast<void>(lease_->release(kReportRelease));
+  }
+}
+
+bool ClusterWatch::wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, period_, [this] { return over_ || hurry_; });
+  hurry_ = false;
+  return !over_;
+}
+
+// The report stays when the lease ends: of a dead supervisor the last word is known.
+void ClusterWatch::publish() {
+  if (lease_ != nullptr && !lease_->holds()) {
+    lease_.reset();
+    published_.reset();
+  }
+  if (lease_ == nullptr) {
+    auto lease = Lease::acquire({.name = report_of(package_, host_),
+                                 .timeout = kReportTimeout,
+                                 .command = "failover " + package_,
+                                 .wait = kReportWait});
+    if (!lease) {
+      return;
+    }
+    lease_ = std::move(*lease);
+  }
+  std::optional<HostReport> report;
+  {
+    const std::lock_guard lock(mutex_);
+    report = report_;
+  }
+  if (report && published_ != report && lease_->set_value(text_of(*report), kStoreLimit)) {
+    published_ = report;
+  }
+}
+
+void ClusterWatch::look() {
+  if (inspector_ == nullptr) {
+    auto opened = Inspector::open({.patience = kPatience, .live = true});
+    if (!opened) {
+      return;
+    }
+    inspector_ = std::move(*opened);
+  }
+  const auto sights = inspector_->locks(lock_of("*"));
+  if (!sights || !sights->servers.has_majority()) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    view_ = package_views(sights->locks);
+  }
+  const std::uint64_t one = 1;
+  static_cast<void>(!::write(fd_.get(), &one, sizeof one));
+}
+
+}  // namespace dexlock

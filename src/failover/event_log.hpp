@@ -1,0 +1,47 @@
+// The changes of a package's state on this host: a line in the log each, and a command of the
+// user's for each, one after the other.
+//
+// Threads: one.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "failover/children.hpp"
+#include "failover/job.hpp"
+#include "failover/package_tree.hpp"
+#include "package/package_state.hpp"
+
+namespace dexlock {
+
+class EventLog {
+ public:
+  EventLog(std::string package, std::string host, Children& children)
+      : package_(std::move(package)),
+        host_(std::move(host)),
+        children_(children),
+        tree_(PackageTree::left_by("DEXLOCK_EVENT=1", "")) {}
+
+  // `command`: for /bin/sh; empty: none.
+  void add(PackageState from, PackageState to, const std::string& error,
+           const std::string& command);
+  void go_on();
+  // Waits until all are done; each has its limit.
+  void finish();
+  [[nodiscard]] int fd() const { return job_ ? job_->end_fd() : -1; }
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> next_time() const {
+    return job_ ? std::optional(job_->deadline()) : std::nullopt;
+  }
+
+ private:
+  std::string package_;
+  std::string host_;
+  Children& children_;
+  PackageTree tree_;
+  std::deque<Step> waiting_;
+  std::optional<Job> job_;
+};
+
+}  // namespace dexlock

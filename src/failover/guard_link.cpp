@@ -1,0 +1,136 @@
+#include "failover/guard_link.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "lock/fields.hpp"
+#include "process/environment.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr std::string_view kSocket = "guard";
+constexpr int kListener = 3;
+constexpr std::chrono::milliseconds kGreetingLimit{10'000};
+
+std::unexpected<Error> refuse(const std::filesystem::path& directory, const std::string& what) {
+  return fail(Errc::io, directory.native() + ": " + what + ": " + std::strerror(errno));
+}
+
+// By way of the directory's descriptor: a socket's path has at most 107 bytes.
+sockaddr_un address_in(const UniqueFd& directory) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path =
+      "/proc/self/fd/" + std::to_string(directory.get()) + '/' + std::string(kSocket);
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return address;
+}
+
+const sockaddr* plain(const sockaddr_un& address) {
+  return reinterpret_cast<const sockaddr*>(&address);  // NOLINT: the interface of sockets
+}
+
+UniqueFd connect_to(const UniqueFd& directory) {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = address_in(directory);
+  if (::connect(socket.get(), plain(address), sizeof address) != 0) {
+    socket.reset();
+  }
+  return socket;
+}
+
+UniqueFd listen_in(const UniqueFd& directory) {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const sockaddr_un address = address_in(directory);
+  ::unlinkat(directory.get(), std::string(kSocket).c_str(), 0);
+  if (::bind(socket.get(), plain(address), sizeof address) != 0 || ::listen(socket.get(), 8) != 0) {
+    socket.reset();
+  }
+  return socket;
+}
+
+// A session of its own: no key and no hang-up of a terminal is for it.
+pid_t start(std::vector<std::string> words, const UniqueFd& listener) {
+  const std::vector<char*> arguments = pointers(words);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::setsid();
+    if (listener.get() == kListener) {
+      ::fcntl(kListener, F_SETFD, 0);
+    } else {
+      ::dup2(listener.get(), kListener);
+    }
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  return pid;
+}
+
+bool greet(int socket, const std::string& version, GuardGreeting& greeting, pid_t& pid) {
+  if (!send_words(socket, {"hello", version})) {
+    return false;
+  }
+  pollfd answer{.fd = socket, .events = POLLIN, .revents = 0};
+  Words words;
+  if (::poll(&answer, 1, static_cast<int>(kGreetingLimit.count())) != 1 ||
+      receive_words(socket, words) != Heard::message || words.size() != 7 ||
+      words.front() != "hello") {
+    return false;
+  }
+  const auto number = parse_number(words[6], std::numeric_limits<pid_t>::max());
+  pid = static_cast<pid_t>(number.value_or(0));
+  greeting = {.version = words[1],
+              .holds = words[2] != "0",
+              .mark = words[3],
+              .group = words[4],
+              .busy = words[5] == "1"};
+  return pid > 0;
+}
+
+}  // namespace
+
+Result<GuardLink> GuardLink::open(const std::filesystem::path& directory,
+                                  const std::vector<std::string>& program,
+                                  const std::string& version) {
+  const UniqueFd place(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (place.get() < 0) {
+    return refuse(directory, "cannot be opened");
+  }
+  GuardLink link;
+  link.socket_ = connect_to(place);
+  if (link.socket_.get() < 0) {
+    const UniqueFd listener = listen_in(place);
+    if (listener.get() < 0) {
+      return refuse(directory, "the guard's socket cannot be made");
+    }
+    if (start(program, listener) < 0) {
+      return refuse(directory, "the guard cannot be started");
+    }
+    link.is_new_ = true;
+    link.socket_ = connect_to(place);
+  }
+  if (!greet(link.socket_.get(), version, link.greeting_, link.pid_)) {
+    errno = ETIMEDOUT;
+    return refuse(directory, "the guard of the package does not answer");
+  }
+  link.process_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, link.pid_, 0)));
+  return link;
+}
+
+void GuardLink::kill() const {
+  ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+}
+
+}  // namespace dexlock

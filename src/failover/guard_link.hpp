@@ -1,0 +1,56 @@
+// The supervisor's end of the connection with the guard of its package: finds a guard that runs, or
+// starts one.
+//
+// Threads: one. start() forks: what other threads do does not matter to the child.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "dexlock/error.hpp"
+#include "failover/guard_message.hpp"
+#include "system/unique_fd.hpp"
+
+namespace dexlock {
+
+// What a guard says of itself first.
+struct GuardGreeting {
+  std::string version;
+  bool holds = false;
+  std::string mark;   // of the processes below it
+  std::string group;  // their control group; empty: none
+  bool busy = false;  // it is stopping the package on its own
+};
+
+class GuardLink {
+ public:
+  // To the guard that listens in `directory`, or a new one, which is started as `program` (words)
+  // with its listener as descriptor 3. io.
+  [[nodiscard]] static Result<GuardLink> open(const std::filesystem::path& directory,
+                                              const std::vector<std::string>& program,
+                                              const std::string& version);
+
+  [[nodiscard]] const GuardGreeting& greeting() const { return greeting_; }
+  [[nodiscard]] bool is_new() const { return is_new_; }
+  [[nodiscard]] int fd() const { return socket_.get(); }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  // For one that does nothing any more.
+  void kill() const;
+
+  void tell(const Words& words) const { static_cast<void>(send_words(socket_.get(), words)); }
+  [[nodiscard]] Heard hear(Words& words) const { return receive_words(socket_.get(), words); }
+
+ private:
+  GuardLink() = default;
+
+  UniqueFd socket_;
+  UniqueFd process_;
+  pid_t pid_ = 0;
+  bool is_new_ = false;
+  GuardGreeting greeting_;
+};
+
+}  // namespace dexlock

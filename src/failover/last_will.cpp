@@ -1,0 +1,94 @@
+#include "failover/last_will.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "system/boot_time.hpp"
+
+namespace dexlock {
+namespace {
+
+constexpr std::chrono::milliseconds kSweepPoll{5};
+constexpr std::chrono::seconds kSweepLimit{5};  // what is killed is gone by then, or never
+constexpr int kTries = 2;
+
+}  // namespace
+
+LastWill::LastWill(const Will& will, const PackageTree& tree, Children& children,
+                   std::chrono::nanoseconds kill_at)
+    : will_(will), tree_(tree), children_(children), kill_at_(kill_at) {}
+
+void LastWill::begin(const Step& step, std::chrono::nanoseconds limit) {
+  Step limited = step;
+  limited.limit = std::min(step.limit, std::max(limit, std::chrono::nanoseconds(0)));
+  job_.emplace(limited, tree_, std::vector<std::string>{}, children_);
+}
+
+std::optional<std::string> LastWill::go_on() {
+  while (true) {
+    if (job_) {
+      const auto end = job_->ended();
+      if (!end) {
+        return std::nullopt;
+      }
+      job_.reset();
+      if (phase_ == Phase::stop) {
+        on_stop(*end);
+      } else {
+        trouble_ = end->status == 0 ? "" : trouble_ + "; the fence " + trouble_of(*end);
+        phase_ = Phase::done;
+      }
+    } else if (phase_ == Phase::stop && at_ < will_.stop.size()) {
+      const bool late = boot_time() >= kill_at_;
+      if (late && tries_ < kTries && will_.fence) {
+        give_up("it was too late to stop it");
+      } else {
+        // Without a fence it is stopped late rather than not at all.
+        begin(will_.stop[at_], late ? will_.stop[at_].limit : kill_at_ - boot_time());
+      }
+    } else if (phase_ == Phase::stop) {
+      trouble_.clear();
+      phase_ = Phase::sweep;
+      sweep_until_ = boot_time() + kSweepLimit;
+    } else if (phase_ == Phase::sweep) {
+      if (tree_.kill()) {
+        if (boot_time() < sweep_until_) {
+          return std::nullopt;
+        }
+        give_up("some of its processes cannot be killed");
+      } else {
+        phase_ = Phase::done;
+      }
+    } else if (phase_ == Phase::fence) {
+      begin(*will_.fence, will_.fence->limit);
+    } else {
+      return trouble_;
+    }
+  }
+}
+
+void LastWill::on_stop(const StepEnd& end) {
+  if (end.status == 0) {
+    ++at_;
+    return;
+  }
+  trouble_ = will_.stop[at_].label + ' ' + trouble_of(end);
+  if (++tries_ < kTries) {
+    tree_.kill();
+    at_ = 0;
+  } else {
+    give_up(trouble_);
+  }
+}
+
+void LastWill::give_up(const std::string& why) {
+  trouble_ = why;
+  tree_.kill();
+  phase_ = will_.fence ? Phase::fence : Phase::done;
+}
+
+std::chrono::nanoseconds LastWill::next_time() const {
+  return job_ ? job_->deadline() : boot_time() + kSweepPoll;
+}
+
+}  // namespace dexlock

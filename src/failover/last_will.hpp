@@ -1,0 +1,59 @@
+// Stops a package when its lease ends or its supervisor is gone: what was told to be done then,
+// with nobody left to ask.
+//
+//   stop the resources, the last first -> kill all that is left -> stopped
+//     one fails: kill all, stop them again
+//     they fail again, or it is late: kill all, fence this host
+//
+// Threads: one.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "failover/children.hpp"
+#include "failover/job.hpp"
+#include "failover/package_tree.hpp"
+
+namespace dexlock {
+
+struct Will {
+  std::vector<Step> stop;
+  std::optional<Step> fence;
+};
+
+class LastWill {
+ public:
+  // `kill_at`: no polite stop goes on then. On the clock that runs through suspend.
+  LastWill(const Will& will, const PackageTree& tree, Children& children,
+           std::chrono::nanoseconds kill_at);
+
+  // Goes on with it. Its result, once it is done: empty, or why the package may still be there.
+  [[nodiscard]] std::optional<std::string> go_on();
+
+  // When to go on, at the latest; and what to watch, -1: nothing.
+  [[nodiscard]] std::chrono::nanoseconds next_time() const;
+  [[nodiscard]] int fd() const { return job_ ? job_->end_fd() : -1; }
+
+ private:
+  enum class Phase { stop, sweep, fence, done };
+
+  void begin(const Step& step, std::chrono::nanoseconds limit);
+  void give_up(const std::string& why);
+  void on_stop(const StepEnd& end);
+
+  const Will& will_;
+  const PackageTree& tree_;
+  Children& children_;
+  std::chrono::nanoseconds kill_at_;
+  Phase phase_ = Phase::stop;
+  std::size_t at_ = 0;
+  int tries_ = 0;
+  std::chrono::nanoseconds sweep_until_{};
+  std::string trouble_;
+  std::optional<Job> job_;
+};
+
+}  // namespace dexlock

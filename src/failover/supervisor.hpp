@@ -1,0 +1,35 @@
+// Keeps a package of this host: tells the pure machine what happens, and does what it wants done,
+// by way of the guard.
+//
+// Threads: one; the watch of the other hosts has its own.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dexlock/error.hpp"
+#include "failover/package_settings.hpp"
+
+namespace dexlock {
+
+struct SupervisorOptions {
+  PackageSettings settings;
+  std::function<Result<PackageSettings>()> reload;
+  std::filesystem::path directory;         // of this package on this host; exists
+  std::string host;                        // its name
+  std::vector<std::string> guard_program;  // words that start a guard
+  std::vector<std::string> own_program;    // words that start this supervisor again
+};
+
+// Returns when the package is to be kept here no more. Signals: TERM and INT stop the package, hand
+// it over and end; HUP and USR1 read the settings again; USR2 looks at the other hosts now; QUIT
+// starts this program again, under which the package goes on. Errors: held_by_other (another
+// supervisor has it), io.
+[[nodiscard]] Result<void> supervise(SupervisorOptions options);
+
+// The process that supervises in `directory`; 0: none.
+[[nodiscard]] int supervisor_in(const std::filesystem::path& directory);
+
+}  // namespace dexlock
