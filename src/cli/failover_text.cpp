@@ -93,6 +93,7 @@ std::string failover_json(const std::map<std::string, PackageView>& views) {
           .add("alive", host.alive)
           .add("state", name_of(host.report.state))
           .add("since", host.report.since)
+          .add("token", host.report.token)
           .add("ready", host.report.ready)
           .add("stands_back", host.report.stands_back)
           .add("failures", host.report.failures)

@@ -27,11 +27,17 @@ struct PackageView {
   ControlRecord control;
   std::vector<HostView> hosts;  // by name
 
-  // The one that has it, by its own word, and its supervisor is there; or null.
+  // The one that has it, by its own word, and its supervisor is there; or null. Of two the one that
+  // had the lock later: the other has died, and its word is not over yet.
   [[nodiscard]] const HostView* active() const {
-    const auto found = std::ranges::find_if(
-        hosts, [](const HostView& host) { return host.alive && host.active(); });
-    return found == hosts.end() ? nullptr : &*found;
+    const HostView* latest = nullptr;
+    for (const HostView& host : hosts) {
+      if (host.alive && host.active() &&
+          (latest == nullptr || host.report.token > latest->report.token)) {
+        latest = &host;
+      }
+    }
+    return latest;
   }
   [[nodiscard]] const HostView* host(const std::string& host_name) const {
     const auto found = std::ranges::find(hosts, host_name, &HostView::name);

@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPatience{2'000};
-constexpr milliseconds kReportTimeout{10'000};  // so long a dead supervisor is shown as alive
+constexpr milliseconds kReportTimeout{5'000};  // so long a dead supervisor is shown as alive
 constexpr milliseconds kReportWait{1'000};
 constexpr milliseconds kStoreLimit{2'000};
 constexpr milliseconds kReportRelease{1'000};

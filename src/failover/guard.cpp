@@ -133,6 +133,7 @@ class Guard {
     if (socket.get() >= 0) {
       supervisor_ = std::move(socket);
       awaits_first_ = false;
+      greeted_ = false;
       heard_at_ = boot_time();
     }
   }
@@ -154,7 +155,7 @@ class Guard {
 
   // It may be slow; one that reads nothing for so long that the socket is full is as good as gone.
   void tell(const Words& words) {
-    if (supervisor_.get() >= 0 && !send_words(supervisor_.get(), words)) {
+    if (greeted_ && supervisor_.get() >= 0 && !send_words(supervisor_.get(), words)) {
       supervisor_.reset();
     }
   }
@@ -189,6 +190,7 @@ class Guard {
   }
 
   void greet() {
+    greeted_ = true;
     tell({"hello", options_.version, std::to_string(lease_ ? lease_->token() : 0), tree_.mark(),
           tree_.group_path(), will_ ? "1" : "0", std::to_string(::getpid())});
     told_term_ = nanoseconds(0);
@@ -539,6 +541,7 @@ class Guard {
   UniqueFd ended_;
   UniqueFd supervisor_;
   bool awaits_first_ = true;
+  bool greeted_ = false;  // nothing is told before
   nanoseconds heard_at_;
   std::optional<nanoseconds> gone_at_;
 

@@ -92,7 +92,7 @@ bool greet(int socket, const std::string& version, GuardGreeting& greeting, pid_
   const auto number = parse_number(words[6], std::numeric_limits<pid_t>::max());
   pid = static_cast<pid_t>(number.value_or(0));
   greeting = {.version = words[1],
-              .holds = words[2] != "0",
+              .token = parse_number(words[2], std::numeric_limits<std::int64_t>::max()).value_or(0),
               .mark = words[3],
               .group = words[4],
               .busy = words[5] == "1"};

@@ -72,7 +72,6 @@ class Supervisor {
     }
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
     signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    wish_.elsewhere = true;  // until the others have been looked at
     // Its thread inherits the blocked signals.
     watch_.emplace(
         options_.settings.name, options_.host,
@@ -83,6 +82,7 @@ class Supervisor {
     if (const auto linked = link(); !linked) {
       return linked;
     }
+    wish_.elsewhere = !machine_.holds();  // until the others have been looked at
     obey(machine_.wish(wish_, boot_time()));
     while (!machine_.may_leave()) {
       if (again_) {
@@ -121,7 +121,8 @@ class Supervisor {
     }
     term_ = boot_time();
     tell_settings();
-    if (guard_->greeting().holds) {
+    if (guard_->greeting().token != 0) {
+      token_ = guard_->greeting().token;
       say(options_.settings.name + ": found it in the keeping of its guard");
       obey(machine_.granted(boot_time()));
     }
@@ -181,8 +182,9 @@ class Supervisor {
   void on_message(const Words& words) {
     const std::string& what = words.front();
     const nanoseconds now = boot_time();
-    if (what == "granted") {
+    if (what == "granted" && words.size() == 2) {
       term_ = now;
+      token_ = parse_number(words[1], std::numeric_limits<std::int64_t>::max()).value_or(0);
       obey(machine_.granted(now));
     } else if (what == "term" && words.size() == 2) {
       const auto at = parse_number(words[1], std::numeric_limits<std::int64_t>::max());
@@ -405,6 +407,7 @@ class Supervisor {
     const nanoseconds now = boot_time();
     watch_->report({.state = machine_.state(),
                     .since = state_since_,
+                    .token = machine_.state() == PackageState::standby ? 0 : token_,
                     .failures = machine_.failures(),
                     .ready = machine_.seeks(),
                     .stands_back = machine_.stands_back_until(now).has_value(),
@@ -517,6 +520,7 @@ class Supervisor {
   std::optional<GuardLink> guard_;
   Will will_;
   StopLadder ladder_{};
+  std::uint64_t token_ = 0;
   nanoseconds term_{};  // the lease counts from there
   nanoseconds told_alive_{};
   std::optional<nanoseconds> seek_again_at_;

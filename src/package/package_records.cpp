@@ -67,6 +67,7 @@ std::string text_of(const HostReport& report) {
   std::string text(kReportVersion);
   add(text, "state", name_of(report.state));
   add(text, "since", std::to_string(report.since));
+  add(text, "token", std::to_string(report.token));
   add(text, "failures", std::to_string(report.failures));
   add(text, "ready", report.ready ? "yes" : "no");
   add(text, "stands-back", report.stands_back ? "yes" : "no");
@@ -98,6 +99,7 @@ std::optional<HostReport> parse_report(std::string_view text) {
   constexpr std::uint64_t kFailuresMax = 1'000'000;
   return HostReport{.state = *state,
                     .since = static_cast<std::int64_t>(get_number(*words, "since", kLatest)),
+                    .token = get_number(*words, "token", std::numeric_limits<std::int64_t>::max()),
                     .failures = static_cast<int>(get_number(*words, "failures", kFailuresMax)),
                     .ready = get(*words, "ready") == "yes",
                     .stands_back = get(*words, "stands-back") == "yes",

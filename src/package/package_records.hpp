@@ -27,7 +27,8 @@ struct ControlRecord {
 // Stored with the lock failover/PACKAGE/host/HOST, which its supervisor holds.
 struct HostReport {
   PackageState state = PackageState::standby;
-  std::int64_t since = 0;  // seconds since 1970, by that host's clock: for people
+  std::int64_t since = 0;   // seconds since 1970, by that host's clock: for people
+  std::uint64_t token = 0;  // of the package's lock; standby: 0
   int failures = 0;
   bool ready = false;        // it asks for the lock
   bool stands_back = false;  // it does not, after failures

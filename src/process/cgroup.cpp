@@ -91,7 +91,9 @@ void remove_left(const std::string& parent) {
 Cgroup Cgroup::at(std::string path) { return {std::move(path), 0}; }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept
-    : maker_(std::exchange(other.maker_, 0)), path_(std::move(other.path_)) {}
+    : maker_(std::exchange(other.maker_, 0)),
+      killed_(other.killed_.load()),
+      path_(std::move(other.path_)) {}
 
 std::optional<Cgroup> Cgroup::make() {
   const auto mounted = mount_point();
@@ -116,6 +118,10 @@ Cgroup::~Cgroup() {
 
 // Born there: to move a process costs milliseconds.
 pid_t Cgroup::fork(bool& outside) const {
+  outside = killed_;
+  if (outside) {
+    return ::fork();
+  }
   const UniqueFd group(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   clone_args how{};
   how.flags = CLONE_INTO_CGROUP;
@@ -131,7 +137,10 @@ bool Cgroup::enter() const {
   return ::write(file.get(), "0", 1) == 1;
 }
 
-void Cgroup::kill() const { write_to((path_ + "/cgroup.kill").c_str(), "1"); }
+void Cgroup::kill() const {
+  killed_ = true;
+  write_to((path_ + "/cgroup.kill").c_str(), "1");
+}
 
 std::vector<pid_t> Cgroup::processes() const {
   std::vector<pid_t> found;

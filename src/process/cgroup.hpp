@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -39,9 +40,12 @@ class Cgroup {
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  Cgroup(std::string path, pid_t maker) : maker_(maker), path_(std::move(path)) {}
+  Cgroup(std::string path, pid_t maker)
+      : maker_(maker), killed_(maker == 0), path_(std::move(path)) {}
 
   pid_t maker_;  // 0: it was made by another process
+  // Linux (seen in 6.18) kills whatever is born in a group that was killed before, not what enters.
+  mutable std::atomic<bool> killed_ = false;
   std::string path_;
 };
 

@@ -26,7 +26,7 @@
 #
 # Must be sourced by a bats file (bash).  Never sleeps for a guessed time.
 
-PATIENCE=60 # seconds; what takes milliseconds has failed by then on any machine
+PATIENCE=${PATIENCE:-60} # seconds; what takes milliseconds has failed by then on any machine
 declare -gA PID=()
 
 place_setup() {

@@ -1,0 +1,183 @@
+# What is killed, stopped, hung or sick: never two at once, and somebody has it in the end.
+
+bats_require_minimum_version 1.5.0
+load cluster.bash
+
+setup() { cluster_setup; }
+teardown() { cluster_teardown; }
+
+two_hosts() {
+  package web "$@"
+  supervise a web
+  eventually is running a web
+  supervise b web
+  eventually is standby b web
+}
+
+@test "a killed supervisor that is started again finds the running package" {
+  two_hosts
+  kill -KILL "$(supervisor_of a web)"
+  [ "$(status_of web-a)" -eq 137 ]
+  supervise a web
+  eventually grep -q 'found it in the keeping of its guard' web-a.err
+  eventually grep -q 'running, was unknown' web-a.err
+  is_active a web
+  [ "$(grep -c . journal-web)" -eq 1 ]
+}
+
+@test "a supervisor starts itself again, under the same number" {
+  two_hosts
+  pid=$(supervisor_of a web)
+  on a dex-lock failover restart web
+  eventually grep -q 'found it in the keeping of its guard' web-a.err
+  [ "$(supervisor_of a web)" = "$pid" ]
+  is_active a web
+  [ "$(grep -c . journal-web)" -eq 1 ]
+}
+
+@test "a killed supervisor that stays away loses the package, which is stopped first" {
+  two_hosts
+  kill -KILL "$(supervisor_of a web)"
+  eventually is_active b web
+  not alive a web
+  never_two web
+  guard_is_gone() { ! guard_of a web; }
+  eventually guard_is_gone
+}
+
+@test "a killed guard: the supervisor stops the package at once, and stands by again" {
+  two_hosts
+  kill -KILL "$(guard_of a web)"
+  gone() { not alive a web; }
+  eventually gone
+  eventually is_active b web
+  never_two web
+  eventually is standby a web
+  dex-lock failover move web --to a
+  never_two web
+}
+
+@test "a stopped guard is replaced when the lease ends" {
+  two_hosts
+  kill -STOP "$(guard_of a web)"
+  eventually is_active b web
+  not alive a web
+  never_two web
+  grep -q 'did not act when the lease ended' web-a.err
+}
+
+@test "a stopped supervisor is as good as a killed one" {
+  two_hosts
+  kill -STOP "$(supervisor_of a web)"
+  eventually is_active b web
+  not alive a web
+  never_two web
+  kill -CONT "$(supervisor_of a web)"
+  eventually is standby a web
+}
+
+@test "a host that cannot reach the lock servers stops the package before another one starts it" {
+  two_hosts
+  freeze_store "$PLACE/store"
+  gone() { not alive a web; }
+  eventually gone
+  is_stopped() { tail -n 1 journal-web | grep -q '^stop a'; }
+  eventually is_stopped
+  thaw_store
+  eventually active_somewhere web
+  never_two web
+}
+
+@test "a package whose process dies is started elsewhere" {
+  two_hosts
+  kill -KILL "$(cat up-web-a)"
+  eventually is_active b web
+  never_two web
+  shown() { dex-lock failover status web | grep -q 'it is down, and nobody has stopped it'; }
+  eventually shown
+}
+
+@test "below the threshold it is started again where it was" {
+  two_hosts 'migration_threshold = 2'
+  kill -KILL "$(cat up-web-a)"
+  twice() { [ "$(grep -c 'start a' journal-web)" -eq 2 ]; }
+  eventually twice
+  eventually is running a web
+  kill -KILL "$(cat up-web-a)"
+  eventually is_active b web
+  never_two web
+}
+
+@test "status: critical, nonsense, silence" {
+  two_hosts 'status_timeout = 0.5'
+  echo 'exit 3' >status-of-web-on-a
+  eventually is_active b web
+  echo 'exit 2' >status-of-web-on-b
+  eventually is degraded b web
+  rm status-of-web-on-a
+  supervise c web
+  eventually is standby c web
+  echo 'exit 77' >status-of-web-on-b
+  eventually active_somewhere web b
+  never_two web
+}
+
+@test "a status that hangs, and forks away, is no status" {
+  two_hosts 'status_timeout = 0.5'
+  echo 'sleep 1000 & sleep 1000' >status-of-web-on-a
+  eventually is_active b web
+  never_two web
+}
+
+@test "a start that hangs is ended, and its children with it" {
+  package web 'start_timeout = 1'
+  echo 'setsid sleep 1000 & echo $! >"$PLACE/child"; sleep 1000' >start-of-web-on-a
+  supervise a web
+  eventually test -s child
+  child_is_gone() { ! kill -0 "$(cat child)" 2>/dev/null; }
+  eventually child_is_gone
+  supervise b web
+  eventually is running b web
+}
+
+@test "a stop that fails is tried again after a KILL, and the lock is kept until it works" {
+  two_hosts
+  echo 'exit 1' >stop-of-web-on-a
+  kill -TERM "$(supervisor_of a web)"
+  gone() { not alive a web; }
+  eventually gone
+  eventually is failed a web
+  [ "$(grep -c start journal-web)" -eq 1 ]
+  rm stop-of-web-on-a
+  eventually is_active b web
+  [ "$(status_of web-a)" -eq 0 ]
+  never_two web
+}
+
+@test "what cannot be stopped is fenced, and then it is somebody else's" {
+  two_hosts "fence = echo \"\$DEXLOCK_PACKAGE \$DEXLOCK_HOST\" >$PLACE/fenced; echo gone a 0 >>$PLACE/journal-web"
+  echo 'exit 1' >stop-of-web-on-a
+  kill -TERM "$(supervisor_of a web)"
+  eventually is_active b web
+  [ "$(cat fenced)" = "web a" ]
+  never_two web
+}
+
+@test "a lost lock with a stop that hangs ends in the fence, in time" {
+  two_hosts "fence = echo gone a 0 >>$PLACE/journal-web"
+  echo 'sleep 1000' >stop-of-web-on-a
+  kill -KILL "$(supervisor_of a web)"
+  eventually is_active b web
+  never_two web
+  grep -q '^gone a' journal-web
+}
+
+@test "the script is gone, or changes, while the package runs" {
+  two_hosts
+  mv conf/failover/web away
+  eventually is failing a web || eventually is failed a web
+  alive a web && false
+  mv away conf/failover/web
+  eventually active_somewhere web
+  never_two web
+}
