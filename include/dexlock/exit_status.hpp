@@ -38,6 +38,8 @@ inline constexpr std::array kExitStatuses{
                    "remaining: too little; break, hold, handover: refused, or not confirmed"},
     ExitStatusText{ExitStatus::not_held, "status, list, history, doctor",
                    "no majority of lock servers; doctor: something fails"},
+    ExitStatusText{ExitStatus::not_held, "failover",
+                   "not so in time, or no majority; run: another supervisor is here"},
     ExitStatusText{ExitStatus::usage, "all", "wrong arguments; nothing was sent"},
     ExitStatusText{ExitStatus::damaged, "all but run, guard",
                    "a damaged store, or the system refused"},

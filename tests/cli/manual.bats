@@ -104,7 +104,7 @@ example_calls() {
   done | sort -u >"$known"
   echo --version >>"$known"
   # Of other programs, in lines that name these.
-  grep -vE '\./test|cmake|ssh -|pkg-config' "$BATS_TEST_DIRNAME/../../README.md" |
+  grep -vE '\./test|cmake|ssh -|pkg-config|systemctl' "$BATS_TEST_DIRNAME/../../README.md" |
     grep -oE -e '(^|[ `(])--[a-z][a-z-]+' | grep -oE -e '--[a-z-]+' | sort -u >"$PLACE/named"
   [ "$(wc -l <"$PLACE/named")" -ge 8 ]
   run -1 grep -vxF -f "$known" "$PLACE/named"

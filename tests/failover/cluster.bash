@@ -31,9 +31,9 @@ cluster_teardown() {
   local pid
   place_teardown
   # Guards and packages have sessions of their own.
-  for pid in $(grep -lsz "^PLACE=$PLACE\$" /proc/[0-9]*/environ | cut -d/ -f3); do
+  while read -r pid; do
     [ "$pid" = $$ ] || grep -qsz bats "/proc/$pid/cmdline" || kill -KILL "$pid" 2>/dev/null || true
-  done
+  done < <(grep -lszx "PLACE=$PLACE" /proc/[0-9]*/environ | cut -d/ -f3)
 }
 
 package() {
@@ -84,13 +84,13 @@ supervisor_of() {
 
 guard_of() {
   local pid
-  for pid in $(grep -lszx "DEXLOCK_HOST=$1" /proc/[0-9]*/environ | cut -d/ -f3); do
+  while read -r pid; do
     if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "failover guard $2 \$" &&
       grep -qszx "PLACE=$PLACE" "/proc/$pid/environ"; then
       echo "$pid"
       return
     fi
-  done
+  done < <(grep -lszx "DEXLOCK_HOST=$1" /proc/[0-9]*/environ | cut -d/ -f3)
   return 1
 }
 

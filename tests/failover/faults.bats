@@ -41,15 +41,13 @@ two_hosts() {
   eventually is_active b web
   not alive a web
   never_two web
-  guard_is_gone() { ! guard_of a web; }
-  eventually guard_is_gone
+  eventually not guard_of a web
 }
 
 @test "a killed guard: the supervisor stops the package at once, and stands by again" {
   two_hosts
   kill -KILL "$(guard_of a web)"
-  gone() { not alive a web; }
-  eventually gone
+  eventually not alive a web
   eventually is_active b web
   never_two web
   eventually is standby a web
@@ -79,8 +77,7 @@ two_hosts() {
 @test "a host that cannot reach the lock servers stops the package before another one starts it" {
   two_hosts
   freeze_store "$PLACE/store"
-  gone() { not alive a web; }
-  eventually gone
+  eventually not alive a web
   is_stopped() { tail -n 1 journal-web | grep -q '^stop a'; }
   eventually is_stopped
   thaw_store
@@ -131,11 +128,11 @@ two_hosts() {
 
 @test "a start that hangs is ended, and its children with it" {
   package web 'start_timeout = 1'
+  # shellcheck disable=SC2016
   echo 'setsid sleep 1000 & echo $! >"$PLACE/child"; sleep 1000' >start-of-web-on-a
   supervise a web
   eventually test -s child
-  child_is_gone() { ! kill -0 "$(cat child)" 2>/dev/null; }
-  eventually child_is_gone
+  eventually not kill -0 "$(cat child)"
   supervise b web
   eventually is running b web
 }
@@ -144,8 +141,7 @@ two_hosts() {
   two_hosts
   echo 'exit 1' >stop-of-web-on-a
   kill -TERM "$(supervisor_of a web)"
-  gone() { not alive a web; }
-  eventually gone
+  eventually not alive a web
   eventually is failed a web
   [ "$(grep -c start journal-web)" -eq 1 ]
   rm stop-of-web-on-a
@@ -176,7 +172,7 @@ two_hosts() {
   two_hosts
   mv conf/failover/web away
   eventually is failing a web || eventually is failed a web
-  alive a web && false
+  not alive a web
   mv away conf/failover/web
   eventually active_somewhere web
   never_two web

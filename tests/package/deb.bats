@@ -65,6 +65,7 @@ need_copy() {
     grep -qx "./usr/$path" "$PLACE/contents"
   done
   grep -qx ./lib/systemd/system/dex-lock-server-init.service "$PLACE/contents"
+  grep -qx ./lib/systemd/system/dex-failover@.service "$PLACE/contents"
   mkdir "$PLACE/pages"
   dex-lock manual --man "$PLACE/pages"
   for page in "$PLACE/pages"/*; do
