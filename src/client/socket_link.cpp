@@ -28,7 +28,6 @@ class SocketLink final : public ConversationLink {
         loop_, address_, *tls_,
         {.on_open = {},
          .on_line = [this](std::string_view line) { on_line(line); },
-         .on_pause = {},
          .on_sent = {},
          .on_end =
              [this](const std::optional<Error>& why) {

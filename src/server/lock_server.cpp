@@ -10,10 +10,11 @@
 #include <unordered_map>
 #include <utility>
 
+#include "server/job_gathering.hpp"
 #include "server/listener.hpp"
 #include "server/lock_log.hpp"
-#include "server/server_status.hpp"
-#include "server/store_thread.hpp"
+#include "server/status_thread.hpp"
+#include "server/store_turns.hpp"
 #include "transport/line_socket.hpp"
 #include "wire/reply_line.hpp"
 
@@ -52,22 +53,21 @@ class Server final : public LockServer {
         options_(std::move(options)),
         tls_(std::move(tls)),
         stopping_(loop),
-        status_(
-            loop, options_.version, [this](std::vector<Job> jobs) { store_.put(std::move(jobs)); },
-            [this](ServerMetrics& metrics) { look_around(metrics); }),
+        gathered_(loop, [this](std::vector<Job> jobs) { take_turn(std::move(jobs)); }),
         store_(options_.store, std::move(store),
                {.watches = options_.limits.watches,
                 .watches_of_one = options_.limits.requests,
                 .news_bytes = options_.limits.unread_bytes},
                {.changes = static_cast<bool>(options_.on_lock),
-                .requests = options_.on_lock && options_.log_requests},
-               [this, alive = alive_](Done done) {
-                 asio::post(loop_, [this, alive, done = std::move(done)] {
-                   if (*alive) {
-                     on_done(done);
-                   }
-                 });
-               }) {}
+                .requests = options_.on_lock && options_.log_requests}) {
+    board_.write([&](ServerMetrics& metrics) {
+      metrics.version = options_.version;
+      metrics.started =
+          std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+              .count();
+      metrics.connections_limit = options_.limits.connections;
+    });
+  }
   ~Server() override { *alive_ = false; }
 
   Result<void> listen() {
@@ -78,7 +78,7 @@ class Server final : public LockServer {
                              kind = address.kind](auto socket) { take(std::move(socket), kind); },
            .on_trouble =
                [this](const std::string& why) {
-                 ++status_.counted().connections_refused["system"];
+                 refused("system");
                  complain(fmt::format(
                      "cannot take a connection: {}; raise ulimit -n or lower --connections", why));
                }});
@@ -88,7 +88,13 @@ class Server final : public LockServer {
       listeners_.push_back(std::move(*listener));
     }
     if (options_.metrics) {
-      auto pages = HttpPages::open(loop_, *options_.metrics, status_.pages());
+      auto pages = StatusThread::open(*options_.metrics, board_, [this, alive = alive_](Job job) {
+        asio::post(loop_, [this, alive, job = std::move(job)] {
+          if (*alive) {
+            gathered_.add(job);
+          }
+        });
+      });
       if (!pages) {
         return std::unexpected(pages.error());
       }
@@ -103,7 +109,9 @@ class Server final : public LockServer {
 
   void stop(std::function<void()> done) override {
     stopped_ = std::move(done);
-    status_.stopping();
+    if (pages_) {
+      pages_->tell([](ServerStatus& status) { status.stopping(); });
+    }
     for (const auto& listener : listeners_) {
       listener->close();
     }
@@ -132,19 +140,8 @@ class Server final : public LockServer {
     }
   }
 
-  // What is not counted as it happens.
-  void look_around(ServerMetrics& metrics) const {
-    metrics.connections_limit = options_.limits.connections;
-    metrics.requests_waiting = 0;
-    metrics.unsent_bytes = 0;
-    for (auto& [word, count] : metrics.connections) {
-      count = 0;
-    }
-    for (const auto& [id, connection] : connections_) {
-      ++metrics.connections[transport_word(connection.kind)];
-      metrics.requests_waiting += connection.waiting;
-      metrics.unsent_bytes += connection.socket->unsent();
-    }
+  void refused(std::string_view why) {
+    board_.write([&](ServerMetrics& metrics) { ++metrics.connections_refused[why]; });
   }
 
   void take(asio::generic::stream_protocol::socket socket, SocketAddress::Kind kind) {
@@ -153,7 +150,10 @@ class Server final : public LockServer {
       refuse(std::move(socket), tls);
       return;
     }
-    ++status_.counted().connections_taken[transport_word(kind)];
+    board_.write([&](ServerMetrics& metrics) {
+      ++metrics.connections_taken[transport_word(kind)];
+      ++metrics.connections[transport_word(kind)];
+    });
     const ConnectionId id = ++last_id_;
     Connection& connection = connections_[id];
     connection.kind = kind;
@@ -164,20 +164,20 @@ class Server final : public LockServer {
                Connection& opened = connections_.at(id);
                opened.open = true;
                opened.client = opened.socket->peer_name();
-               collected_.push_back({id, Greet{}});
-               hand_over();
+               gathered_.add({id, Greet{}});
              },
          .on_line = [this, id](std::string_view line) { on_line(id, line); },
-         .on_pause = [this] { hand_over_soon(); },
          .on_sent = [this, id] { let_read(id); },
          .on_end = [this, id](const std::optional<Error>& why) { on_end(id, why); }});
   }
 
   void on_end(ConnectionId id, const std::optional<Error>& why) {
     if (why) {
-      ServerMetrics& counted = status_.counted();
-      ++(connections_.at(id).open ? counted.connections_failed
-                                  : counted.connections_refused["tls"]);
+      if (connections_.at(id).open) {
+        board_.write([](ServerMetrics& metrics) { ++metrics.connections_failed; });
+      } else {
+        refused("tls");
+      }
       tell("connection ended: " + why->text);
     }
     forget(id);
@@ -185,7 +185,7 @@ class Server final : public LockServer {
   }
 
   void refuse(asio::generic::stream_protocol::socket socket, bool tls) {
-    ++status_.counted().connections_refused["limit"];
+    refused("limit");
     complain(fmt::format("refused a connection: there are {} already; raise --connections",
                          connections_.size()));
     if (!tls) {  // a client under TLS would take it for noise
@@ -201,20 +201,21 @@ class Server final : public LockServer {
     Connection& connection = connections_.at(id);
     auto parsed = parse_request_line(line);
     if (!parsed) {
-      ++status_.counted().requests_refused["unreadable"];
+      board_.write([](ServerMetrics& metrics) { ++metrics.requests_refused["unreadable"]; });
       connection.socket->write(reply_line(refusal(parsed.error())) + '\n');
       return;
     }
     if (const std::string denied = denial(connection, *parsed); !denied.empty()) {
-      ++status_.counted().requests_refused["denied"];
+      board_.write([](ServerMetrics& metrics) { ++metrics.requests_refused["denied"]; });
       if (options_.on_lock) {
         options_.on_lock(line_of_denial(parsed->line, connection.client));
       }
       connection.socket->write(reply_line({parsed->id, Fault{FaultKind::denied, denied}}) + '\n');
       return;
     }
-    collected_.push_back({id, std::move(*parsed)});
+    gathered_.add({id, std::move(*parsed)});
     ++connection.waiting;
+    ++waiting_;
     if (connection.waiting >= options_.limits.requests ||
         connection.socket->unsent() >= options_.limits.unread_bytes) {
       connection.socket->hold_reading(true);
@@ -238,26 +239,15 @@ class Server final : public LockServer {
     return {};
   }
 
-  // With what the other connections have sent meanwhile: the fewer commits.
-  void hand_over_soon() {
-    if (!collected_.empty() && !std::exchange(handing_over_, true)) {
-      asio::post(loop_, [this, alive = alive_] {
-        if (*alive) {
-          handing_over_ = false;
-          hand_over();
-        }
-      });
-    }
-  }
-
-  void hand_over() {
-    if (!collected_.empty()) {
-      store_.put(std::exchange(collected_, {}));
-    }
+  void take_turn(std::vector<Job> jobs) {
+    board_.write([&](ServerMetrics& metrics) { metrics.requests_waiting = waiting_; });
+    board_.store_called();
+    const Done done = store_.take(std::move(jobs));
+    board_.store_answered();
+    on_done(done);
   }
 
   void on_done(const Done& done) {
-    status_.on_done(done);
     std::ranges::for_each(done.log, [&](const std::string& line) { options_.on_lock(line); });
     for (const auto& [id, said] : done.said) {
       const auto at = connections_.find(id);
@@ -265,19 +255,45 @@ class Server final : public LockServer {
         continue;
       }
       at->second.waiting -= said.replies;
+      waiting_ -= said.replies;
       at->second.socket->write(said.text);
       if (!said.news.empty() && at->second.socket->unsent() < options_.limits.unread_bytes) {
         at->second.socket->write(said.news);
       }
       if (said.end) {
-        ++status_.counted().connections_refused["store"];
+        refused("store");
         complain("a client was refused: " + said.text.substr(0, said.text.size() - 1));
         at->second.socket->hold_reading(true);
         ending_.push_back(id);
       }
       let_read(id);
     }
+    note(done);
     try_stop();
+  }
+
+  void note(const Done& done) {
+    board_.write([&](ServerMetrics& metrics) {
+      metrics.requests_waiting = waiting_;
+      count(done, metrics);
+      if (done.probed) {  // somebody wants to know
+        metrics.unsent_bytes = unsent();
+      }
+    });
+    if (done.probed) {
+      pages_->tell([probed = *done.probed](ServerStatus& status) { status.on_probed(probed); });
+    }
+    if (done.counted) {
+      pages_->tell([slice = *done.counted](ServerStatus& status) { status.on_counted(slice); });
+    }
+  }
+
+  [[nodiscard]] std::size_t unsent() const {
+    std::size_t bytes = 0;
+    for (const auto& [id, connection] : connections_) {
+      bytes += connection.socket->unsent();
+    }
+    return bytes;
   }
 
   // Reads on once the client has taken half of what it may leave lying about.
@@ -303,13 +319,16 @@ class Server final : public LockServer {
   }
 
   void forget(ConnectionId id) {
-    connections_.erase(id);
-    collected_.push_back({id, Gone{}});  // behind what it asked
-    hand_over();
+    const auto at = connections_.find(id);
+    waiting_ -= at->second.waiting;
+    board_.write(
+        [&](ServerMetrics& metrics) { --metrics.connections[transport_word(at->second.kind)]; });
+    connections_.erase(at);
+    gathered_.add({id, Gone{}});  // behind what it asked
   }
 
   void try_stop() {
-    if (!stopped_ || !collected_.empty()) {
+    if (!stopped_ || !gathered_.empty()) {
       return;
     }
     for (const auto& [id, connection] : connections_) {
@@ -339,14 +358,14 @@ class Server final : public LockServer {
   std::unordered_map<ConnectionId, Connection> connections_;
   std::vector<ConnectionId> ending_;  // once they have heard why
   ConnectionId last_id_ = 0;
-  std::vector<Job> collected_;  // since the store's thread was given something
-  bool handing_over_ = false;
+  std::size_t waiting_ = 0;  // requests of all connections
   std::function<void()> stopped_;
   asio::steady_timer stopping_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // touched on the loop only
-  ServerStatus status_;
-  std::unique_ptr<HttpPages> pages_;
-  StoreThread store_;  // last: its thread ends first
+  StatusBoard board_;
+  std::unique_ptr<StatusThread> pages_;  // if there are any
+  JobGathering gathered_;
+  StoreTurns store_;  // last: the pages stay up while it ends
 };
 
 }  // namespace

@@ -1,12 +1,13 @@
 // The native lock server: many connections on sockets, one store.
 //
-// What the connections have asked since the last commit is done together in the next one: while the
-// store's thread waits for the disk, the event loop collects.
+// The event loop calls the store. What the connections have sent while it waited for the disk is
+// read before its next turn, and shares one commit.
 //
 // Invariants:  a reply leaves only after what it depends on is durable. Memory per connection is
 //              bounded (ServerLimits); who does not read what it asked for is not read from.
-// Threads:     all calls on the thread that runs the event loop; the store works on a thread of its
-//              own, which is waited for at the end.
+// Threads:     all calls on the thread that runs the event loop; the pages for an operator are on a
+//              thread of their own, which is waited for at the end.
+// Never does:  answer anybody but the operator while the store hangs.
 #pragma once
 
 #include <cstddef>

@@ -58,7 +58,7 @@ struct ServerMetrics {
   std::uint64_t connections_failed = 0;
   std::size_t connections_limit = 0;
   std::size_t requests_waiting = 0;
-  std::size_t unsent_bytes = 0;
+  std::size_t unsent_bytes = 0;  // when the store was last well enough to be asked
 
   bool healthy = false;
   std::size_t records = 0;

@@ -1,23 +1,23 @@
 // What an operator may ask a running server: its metrics, and whether it is well.
 //
-// Both ask the store, which works on its own thread, by jobs beside those of clients: a probe, and
-// slices of a count. Whoever asks while an answer is on its way shares it.
+// Both ask the store, which the server's event loop calls, by jobs beside those of clients: a
+// probe, and slices of a count. Whoever asks while an answer is on its way shares it. All else is
+// read from the board.
 //
 // Invariants:  an answer comes within kStoreLimit, whatever the store does. A count holds the store
 //              up for no more than kTallySlice records at a time.
-// Threads:     all on the thread that runs the event loop.
+// Threads:     all on the thread that runs the event loop of the pages.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <vector>
 
 #include "server/http_pages.hpp"
-#include "server/server_metrics.hpp"
-#include "server/store_thread.hpp"
+#include "server/status_board.hpp"
+#include "server/store_turns.hpp"
 
 namespace dexlock {
 
@@ -26,23 +26,22 @@ inline constexpr std::size_t kTallySlice = 500;
 
 class ServerStatus {
  public:
-  using Put = std::function<void(std::vector<Job>)>;  // to the store's thread
-  using Look = std::function<void(ServerMetrics&)>;   // fills in what is not counted
+  using Ask = std::function<void(Job)>;  // the store, which may answer later
 
-  ServerStatus(boost::asio::io_context& loop, std::string version, Put put, Look look);
+  ServerStatus(boost::asio::io_context& loop, StatusBoard& board, Ask ask);
   ServerStatus(const ServerStatus&) = delete;
   ServerStatus& operator=(const ServerStatus&) = delete;
-  ~ServerStatus() { *alive_ = false; }
 
-  [[nodiscard]] ServerMetrics& counted() { return metrics_; }
-  void on_done(const Done& done);
+  // What the store has answered.
+  void on_probed(const Result<void>& probed);
+  void on_counted(const Result<EmbeddedAcceptor::Tally>& slice);
   void stopping() { stopping_ = true; }
 
   // GET /metrics and GET /health.
   [[nodiscard]] HttpPages::Pages pages();
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = StatusBoard::Clock;
 
   // Those who wait for the same answer of the store.
   struct Round {
@@ -56,25 +55,23 @@ class ServerStatus {
     boost::asio::steady_timer limit;
   };
 
-  void ask(Round& round, std::vector<Job> jobs, HttpPages::Answer answer);
-  void begin(Round& round, std::vector<Job> jobs);
+  void ask(Round& round, Job job, HttpPages::Answer answer);
+  void begin(Round& round, Job job);
   void answer_all(Round& round);
   void finish(Round& round);
-  [[nodiscard]] static bool is_late(const Round& round);
-  void count_on(const Result<EmbeddedAcceptor::Tally>& slice);
+  [[nodiscard]] static Clock::duration age(const Round& round);
+  [[nodiscard]] Clock::duration store_silent_for() const;
 
   [[nodiscard]] HttpReply health_page();
   [[nodiscard]] HttpReply metrics_page();
 
-  Put put_;
-  Look look_;
-  ServerMetrics metrics_;
+  StatusBoard& board_;
+  Ask ask_;
   EmbeddedAcceptor::Tally tally_;  // of the count that goes on
   Result<void> probed_;
   bool stopping_ = false;
   Round health_;
   Round count_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace dexlock

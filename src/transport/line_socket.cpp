@@ -300,9 +300,6 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
       }
     }
     buffer_.erase(0, from);
-    if (!ended_ && from > 0 && handlers->on_pause) {
-      handlers->on_pause();
-    }
     if (ended_ || held_) {
       return;
     }

@@ -44,8 +44,6 @@ class LineSocket {
     std::function<void()> on_open;
     // One line without its newline. The view ends with the call.
     std::function<void(std::string_view line)> on_line;
-    // All lines of one reading have been told.
-    std::function<void()> on_pause;
     // All that was written is on its way.
     std::function<void()> on_sent;
     // no text: the peer closed the connection.

@@ -141,6 +141,33 @@ END
   [ "$(status_of stuck)" -eq 0 ] || eventually get-lock --owner you other 60
 }
 
+is_traced() {
+  ! grep -q '^TracerPid:.0$' /proc/"${PID[$1]}"/task/*/status
+}
+
+@test "while a sync hangs the pages answer, and clients go on with the other servers" {
+  command -v strace >/dev/null || skip "strace is not installed"
+  observed a
+  serve b --listen "unix:$PLACE/b.sock"
+  serve c --listen "unix:$PLACE/c.sock"
+  configured "unix:$PLACE/a.sock" "unix:$PLACE/b.sock" "unix:$PLACE/c.sock"
+  get-lock --owner me job 600
+  beside disk strace -f -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=1000000000 \
+    -p "${PID[a]}"
+  eventually is_traced a
+  get-lock --owner me other 600
+  eventually has_health 503 'has not answered for'
+  shows healthy 0
+  shows requests_waiting 1
+  [ "$(metric connections_limit)" = 10000 ]
+  run -1 get-lock --owner you other 600
+  release-lock --owner me other
+  kill -KILL "${PID[disk]}"
+  eventually has_health 200 ok
+  shows requests_waiting 0
+  run -1 get-lock --owner you job 600
+}
+
 @test "the log names lock, token and owner of each change, and nothing with --log quiet" {
   observed a
   get-lock --owner me --print-token job 60

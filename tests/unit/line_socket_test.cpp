@@ -23,7 +23,6 @@ class LineSocketTest : public ::testing::Test {
     socket_ = LineSocket::adopt(loop_, Protocol::socket(loop_, Protocol(AF_UNIX, 0), ends[1]), {},
                                 {.on_open = [this] { open_ = true; },
                                  .on_line = [this](std::string_view line) { on_line(line); },
-                                 .on_pause = {},
                                  .on_sent = [this] { ++sent_; },
                                  .on_end = [this](const auto&) { ended_ = true; }});
     loop_.poll();

@@ -1,24 +1,20 @@
-// The store on its own thread: takes all that waits for it, commits once, tells. While it waits for
-// the disk the event loop collects.
+// What the connections of a server want from its store, a turn at a time: all that waits is done,
+// committed once, and told.
 //
 // Invariants:  what is told of a request is durable. A connection that is gone keeps no watch, in
-//              whatever order its requests and its end were put.
+//              whatever order its requests and its end came.
 //              Its end leaves no promise of the store unsynced, if it can.
-// Threads:     put() any; `tell` is called on the store's thread, never after the end of
-// ~StoreThread.
+// Threads:     one. A turn lasts as long as the disk does, or until the store gives up waiting for
+//              another process that writes.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <variant>
 #include <vector>
 
@@ -46,7 +42,7 @@ struct Job {
   std::variant<Greet, NumberedRequest, Gone, Probe, CountSlice> what;
 };
 
-// What the store's thread has for a connection.
+// What a turn has for a connection.
 struct Said {
   std::string text;
   std::size_t replies = 0;
@@ -54,7 +50,7 @@ struct Said {
   bool end = false;
 };
 
-// What has become of a batch of jobs.
+// What has become of the jobs of a turn.
 struct Done {
   std::map<ConnectionId, Said> said;
   RequestCounts requests;
@@ -65,30 +61,29 @@ struct Done {
   std::optional<Result<EmbeddedAcceptor::Tally>> counted;
 };
 
-class StoreThread {
+void count(const Done& done, ServerMetrics& metrics);
+
+class StoreTurns {
  public:
   struct Limits {
     std::size_t watches = 0;
     std::size_t watches_of_one = 0;
-    std::size_t news_bytes = 0;  // of one connection in one batch; what comes on top is not told
+    std::size_t news_bytes = 0;  // of one connection in one turn; what comes on top is not told
   };
   struct Logs {
     bool changes = false;
     bool requests = false;
   };
-  using Tell = std::function<void(Done)>;
 
-  StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store,
-              const Limits& limits, Logs logs, Tell tell);
-  StoreThread(const StoreThread&) = delete;
-  StoreThread& operator=(const StoreThread&) = delete;
-  ~StoreThread();  // what has not begun is dropped
+  StoreTurns(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store, const Limits& limits,
+             Logs logs);
+  StoreTurns(const StoreTurns&) = delete;
+  StoreTurns& operator=(const StoreTurns&) = delete;
+  ~StoreTurns();
 
-  void put(std::vector<Job> jobs);
+  [[nodiscard]] Done take(std::vector<Job> jobs);
 
  private:
-  void run();
-  Done answer(std::vector<Job>& jobs);
   void answer_requests(Done& done, const std::vector<NumberedRequest>& requests,
                        const std::vector<ConnectionId>& from);
   void keep_watch(ConnectionId connection, const NumberedRequest& request);
@@ -99,17 +94,11 @@ class StoreThread {
   std::filesystem::path path_;
   Limits limits_;
   Logs logs_;
-  EmbeddedAcceptor acceptor_;  // with all down to failing_: touched by the thread only
+  EmbeddedAcceptor acceptor_;
   LineServer server_;
   Watches watches_;
-  std::vector<EmbeddedAcceptor::Transaction> transactions_;  // of this batch
+  std::vector<EmbeddedAcceptor::Transaction> transactions_;  // of this turn
   bool failing_ = false;                                     // the last commit failed
-  Tell tell_;
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::vector<Job> jobs_;  // with closed_: guarded by mutex_
-  bool closed_ = false;
-  std::thread thread_;
 };
 
 }  // namespace dexlock

@@ -1,4 +1,4 @@
-#include "server/store_thread.hpp"
+#include "server/store_turns.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -9,58 +9,39 @@
 #include "wire/reply_line.hpp"
 
 namespace dexlock {
+namespace {
 
-StoreThread::StoreThread(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store,
-                         const Limits& limits, Logs logs, Tell tell)
+std::string_view failure_word(Errc code) {
+  switch (code) {
+    case Errc::store_busy:
+      return "busy";
+    case Errc::store_damaged:
+      return "damaged";
+    case Errc::store_full:
+      return "full";
+    case Errc::store_gone:
+      return "gone";
+    default:
+      return "io";
+  }
+}
+
+}  // namespace
+
+StoreTurns::StoreTurns(std::filesystem::path path, std::shared_ptr<EmbeddedStore> store,
+                       const Limits& limits, Logs logs)
     : path_(std::move(path)),
       limits_(limits),
       logs_(logs),
       acceptor_(std::move(store), false,
                 [this](auto transaction) { on_transaction(std::move(transaction)); }),
       server_(acceptor_),
-      watches_(limits.watches, limits.watches_of_one),
-      tell_(std::move(tell)),
-      thread_([this] { run(); }) {}
+      watches_(limits.watches, limits.watches_of_one) {}
 
-StoreThread::~StoreThread() {
-  {
-    const std::scoped_lock lock(mutex_);
-    closed_ = true;
-  }
-  filled_.notify_one();
-  thread_.join();
-  // Where it fails the next server goes by the ceiling instead.
-  static_cast<void>(acceptor_.sync_promises());
-}
+// Where it fails the next server goes by the ceiling instead.
+StoreTurns::~StoreTurns() { static_cast<void>(acceptor_.sync_promises()); }
 
-void StoreThread::put(std::vector<Job> jobs) {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (jobs_.empty()) {
-      jobs_ = std::move(jobs);
-    } else {
-      std::ranges::move(jobs, std::back_inserter(jobs_));
-    }
-  }
-  filled_.notify_one();
-}
-
-void StoreThread::run() {
-  while (true) {
-    std::vector<Job> jobs;
-    {
-      std::unique_lock lock(mutex_);
-      filled_.wait(lock, [&] { return closed_ || !jobs_.empty(); });
-      if (closed_) {
-        return;
-      }
-      jobs.swap(jobs_);
-    }
-    tell_(answer(jobs));
-  }
-}
-
-Done StoreThread::answer(std::vector<Job>& jobs) {
+Done StoreTurns::take(std::vector<Job> jobs) {
   Done done;
   std::vector<NumberedRequest> requests;
   std::vector<ConnectionId> from;
@@ -92,8 +73,8 @@ Done StoreThread::answer(std::vector<Job>& jobs) {
   return done;
 }
 
-void StoreThread::answer_requests(Done& done, const std::vector<NumberedRequest>& requests,
-                                  const std::vector<ConnectionId>& from) {
+void StoreTurns::answer_requests(Done& done, const std::vector<NumberedRequest>& requests,
+                                 const std::vector<ConnectionId>& from) {
   const std::vector<std::string> lines = server_.answer(requests);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     Said& said = done.said[from[i]];
@@ -115,14 +96,14 @@ void StoreThread::answer_requests(Done& done, const std::vector<NumberedRequest>
   }
 }
 
-void StoreThread::on_transaction(EmbeddedAcceptor::Transaction transaction) {
+void StoreTurns::on_transaction(EmbeddedAcceptor::Transaction transaction) {
   failing_ = transaction.failed.has_value();
   transactions_.push_back(std::move(transaction));
 }
 
 // After a failure it tries: who waits for a commit of a client to tell that there is room again
 // would wait for long.
-Result<void> StoreThread::probe() {
+Result<void> StoreTurns::probe() {
   if (failing_) {
     auto tried = acceptor_.try_commit();
     failing_ = !tried.has_value();
@@ -132,7 +113,7 @@ Result<void> StoreThread::probe() {
   return identity ? Result<void>() : std::unexpected(identity.error());
 }
 
-void StoreThread::keep_watch(ConnectionId connection, const NumberedRequest& request) {
+void StoreTurns::keep_watch(ConnectionId connection, const NumberedRequest& request) {
   if (const auto* watch = std::get_if<Watch>(&request.line)) {
     // Where there is no room it goes without: a watch is a hint.
     static_cast<void>(watches_.add({connection, request.id}, *watch));
@@ -141,7 +122,7 @@ void StoreThread::keep_watch(ConnectionId connection, const NumberedRequest& req
   }
 }
 
-void StoreThread::tell_watchers(Done& done, const std::vector<NumberedRequest>& requests) {
+void StoreTurns::tell_watchers(Done& done, const std::vector<NumberedRequest>& requests) {
   std::set<std::string> changed;
   for (const NumberedRequest& request : requests) {
     const auto* one = std::get_if<KeyRequest>(&request.line);
@@ -169,6 +150,21 @@ void StoreThread::tell_watchers(Done& done, const std::vector<NumberedRequest>& 
       }
     }
   }
+}
+
+void count(const Done& done, ServerMetrics& metrics) {
+  for (const auto& [kind, number] : done.requests) {
+    metrics.requests[kind] += number;
+  }
+  for (const EmbeddedAcceptor::Transaction& transaction : done.transactions) {
+    if (transaction.failed) {
+      ++metrics.commits_failed[failure_word(transaction.failed->code)];
+    } else if (transaction.changes > 0) {
+      metrics.commit_seconds.add(std::chrono::duration<double>(transaction.took).count());
+      metrics.commit_changes.add(static_cast<double>(transaction.changes));
+    }
+  }
+  metrics.watches = done.watches;
 }
 
 }  // namespace dexlock

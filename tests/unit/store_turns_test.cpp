@@ -1,11 +1,7 @@
-#include "server/store_thread.hpp"
+#include "server/store_turns.hpp"
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <optional>
 
 #include "scratch_directory.hpp"
@@ -16,39 +12,23 @@ namespace {
 
 using AllSaid = std::map<ConnectionId, Said>;
 
-constexpr std::chrono::seconds kPatience{60};
 constexpr ConnectionId kWatcher = 1;
 constexpr ConnectionId kChanger = 2;
 
-// The thread over a store of its own, which is the only one of its group.
-class StoreThreadTest : public ::testing::Test {
+// Over a store of its own, which is the only one of its group.
+class StoreTurnsTest : public ::testing::Test {
  protected:
-  void start(const StoreThread::Limits& limits, StoreThread::Logs logs = {}) {
+  void start(const StoreTurns::Limits& limits, StoreTurns::Logs logs = {}) {
     auto store = EmbeddedStore::open({.path = scratch_.path() / "store"});
     ASSERT_TRUE(store) << store.error().text;
     where_ = Where{"g1", (*store)->incarnation(), Epoch{1}};
-    thread_.emplace(scratch_.path() / "store", *store, limits, logs, [this](Done done) {
-      {
-        const std::scoped_lock lock(mutex_);
-        told_.push_back(std::move(done));
-      }
-      filled_.notify_one();
-    });
+    turns_.emplace(scratch_.path() / "store", *store, limits, logs);
     told_after({asked(kChanger, {1, ProposeGroup{"g1", Epoch{1}, {where_.incarnation}}}),
                 asked(kChanger, {2, ActivateGroup{"g1", Epoch{1}}})});
   }
 
-  // What is told of these jobs, which make one batch.
-  AllSaid told_after(std::vector<Job> jobs) { return done_after(std::move(jobs)).said; }
-
-  Done done_after(std::vector<Job> jobs) {
-    thread_->put(std::move(jobs));
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(filled_.wait_for(lock, kPatience, [&] { return !told_.empty(); }));
-    Done done = told_.empty() ? Done{} : std::move(told_.front());
-    told_.clear();
-    return done;
-  }
+  // What is told of these jobs, which make one turn.
+  AllSaid told_after(std::vector<Job> jobs) { return turns_->take(std::move(jobs)).said; }
 
   static Job asked(ConnectionId connection, NumberedRequest request) {
     return {connection, std::move(request)};
@@ -71,13 +51,10 @@ class StoreThreadTest : public ::testing::Test {
 
   ScratchDirectory scratch_;
   Where where_;
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::deque<Done> told_;  // guarded by mutex_
-  std::optional<StoreThread> thread_;
+  std::optional<StoreTurns> turns_;
 };
 
-TEST_F(StoreThreadTest, TellsWhoWatchesOfAChange) {
+TEST_F(StoreTurnsTest, TellsWhoWatchesOfAChange) {
   start({.watches = 10, .watches_of_one = 10, .news_bytes = 100'000});
   AllSaid all = told_after({watch("job", 5)});
   EXPECT_TRUE(all[kWatcher].text.starts_with("5 state ")) << all[kWatcher].text;
@@ -86,7 +63,7 @@ TEST_F(StoreThreadTest, TellsWhoWatchesOfAChange) {
   EXPECT_TRUE(all[kWatcher].news.starts_with("5 state ")) << all[kWatcher].news;
 }
 
-TEST_F(StoreThreadTest, NoWatchOutlivesItsConnectionInWhateverOrderBothCame) {
+TEST_F(StoreTurnsTest, NoWatchOutlivesItsConnectionInWhateverOrderBothCame) {
   start({.watches = 1, .watches_of_one = 1, .news_bytes = 100'000});
   const Job gone{kWatcher, Gone{}};
   for (const std::vector<Job>& batch :
@@ -98,9 +75,9 @@ TEST_F(StoreThreadTest, NoWatchOutlivesItsConnectionInWhateverOrderBothCame) {
   EXPECT_TRUE(told_after({change("job", 2)}).contains(kWatcher));
 }
 
-TEST_F(StoreThreadTest, ReportsWhatABatchWasAndTheLinesThatAreWished) {
+TEST_F(StoreTurnsTest, ReportsWhatATurnWasAndTheLinesThatAreWished) {
   start({.watches = 1, .watches_of_one = 1, .news_bytes = 1}, {.changes = true, .requests = true});
-  Done done = done_after({watch("job", 5), change("job", 1), change("other", 1)});
+  Done done = turns_->take({watch("job", 5), change("job", 1), change("other", 1)});
   EXPECT_EQ(done.requests, (RequestCounts{{{"watch", "state"}, 1}, {{"accept", "accepted"}, 2}}));
   ASSERT_EQ(done.transactions.size(), 1U);
   EXPECT_EQ(done.transactions.front().changes, 2U);
@@ -109,20 +86,20 @@ TEST_F(StoreThreadTest, ReportsWhatABatchWasAndTheLinesThatAreWished) {
   ASSERT_EQ(done.log.size(), 3U) << "no holder has changed";
   EXPECT_EQ(done.log[0], "request verb=watch lock=job outcome=state connection=1");
 
-  done = done_after({{0, Probe{}}, {0, CountSlice{"", 1}}});
+  done = turns_->take({{0, Probe{}}, {0, CountSlice{"", 1}}});
   ASSERT_TRUE(done.probed && *done.probed && done.counted && *done.counted);
   EXPECT_EQ((*done.counted)->records, 1U);
   EXPECT_EQ((*done.counted)->next, "job");
-  done = done_after({{0, CountSlice{"job", 5}}});
+  done = turns_->take({{0, CountSlice{"job", 5}}});
   EXPECT_EQ((*done.counted)->records, 1U);
   EXPECT_FALSE((*done.counted)->next);
   std::filesystem::remove_all(scratch_.path() / "store");
-  done = done_after({change("job", 2), {0, Probe{}}});
+  done = turns_->take({change("job", 2), {0, Probe{}}});
   EXPECT_EQ(done.transactions.at(0).failed->code, Errc::store_gone);
   EXPECT_EQ(done.probed->error().code, Errc::store_gone);
 }
 
-TEST_F(StoreThreadTest, NewsOfOneBatchHaveALimit) {
+TEST_F(StoreTurnsTest, NewsOfOneTurnHaveALimit) {
   constexpr std::size_t kNewsBytes = 1000;
   constexpr std::uint32_t kLocks = 40;
   start({.watches = kLocks, .watches_of_one = kLocks, .news_bytes = kNewsBytes});
