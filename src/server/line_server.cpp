@@ -104,6 +104,7 @@ std::string LineServer::answer(std::string_view line) {
 }
 
 std::vector<std::string> LineServer::answer(std::span<const NumberedRequest> requests) {
+  static const Request kLook = Read{};
   std::vector<std::string> lines(requests.size());
   std::vector<EmbeddedAcceptor::Asked> asked;
   std::vector<std::size_t> numbers;
@@ -125,7 +126,7 @@ std::vector<std::string> LineServer::answer(std::span<const NumberedRequest> req
       asked.push_back({one->where, one->key, one->request});
       numbers.push_back(at);
     } else if (const auto* watched = std::get_if<Watch>(&requests[at].line)) {
-      asked.push_back({watched->where, watched->key, Read{}});
+      asked.push_back({watched->where, watched->key, kLook});
       numbers.push_back(at);
     } else {
       lines[at] = answer_other(requests[at]);

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <set>
 #include <utility>
 
+#include "lock/fields.hpp"
 #include "server/lock_log.hpp"
 #include "wire/reply_line.hpp"
 
@@ -132,21 +134,22 @@ void StoreTurns::tell_watchers(Done& done, const std::vector<NumberedRequest>& r
       changed.insert(one->key);
     }
   }
-  const auto identity = changed.empty() ? Result<ServerIdentity>() : acceptor_.identity();
-  if (!identity || !identity->active || !identity->proposed) {
+  const auto where = changed.empty() ? Result<Where>() : acceptor_.place();
+  if (!where) {
     return;
   }
-  const Where where{*identity->active, identity->incarnation, identity->proposed->epoch};
   for (const std::string& key : changed) {
-    const Reply reply = acceptor_.serve(where, key, Read{});
+    const Reply reply = acceptor_.serve(*where, key, Read{});
     const auto* answer = std::get_if<Answer>(&reply);
     if (answer == nullptr) {
       continue;
     }
+    const std::string news_line = reply_line({std::numeric_limits<std::uint32_t>::max(), *answer});
+    const std::string_view unnumbered = std::string_view(news_line).substr(news_line.find(' '));
     for (const auto& [connection, number] : watches_.concerned(key, answer->state)) {
       std::string& news = done.said[connection].news;
       if (news.size() < limits_.news_bytes) {
-        news += reply_line({number, *answer}) + '\n';
+        append(news, number, unnumbered, '\n');
       }
     }
   }

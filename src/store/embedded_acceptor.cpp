@@ -96,8 +96,7 @@ Reply EmbeddedAcceptor::serve(const Where& where, const std::string& name, const
 }
 
 std::vector<Reply> EmbeddedAcceptor::serve(std::span<const Asked> asked) {
-  std::vector<Reply> replies(asked.size(),
-                             Fault{FaultKind::refused, "the store did not run the request"});
+  std::vector<Reply> replies(asked.size(), Fault{FaultKind::refused, "not run"});
   std::vector<EmbeddedStore::Item> items;
   std::vector<std::size_t> changing;
   Transaction transaction;

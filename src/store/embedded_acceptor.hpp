@@ -58,9 +58,9 @@ class EmbeddedAcceptor {
         holds_(store_->path() / "history") {}
 
   struct Asked {
-    Where where;
-    std::string name;
-    Request request;
+    const Where& where;
+    const std::string& name;
+    const Request& request;
   };
 
   [[nodiscard]] Reply serve(const Where& where, const std::string& name, const Request& request);
@@ -92,6 +92,9 @@ class EmbeddedAcceptor {
   [[nodiscard]] Result<void> sync_promises();
   [[nodiscard]] Result<void> try_commit() { return store_->try_commit(); }
 
+  // Where it votes; store_gone while it belongs to no group.
+  [[nodiscard]] Result<Where> place();
+
   [[nodiscard]] const EmbeddedStore& store() const { return *store_; }
 
  private:
@@ -104,7 +107,6 @@ class EmbeddedAcceptor {
   [[nodiscard]] EmbeddedStore::ChangeFunction change_of(const Asked& asked, Reply& reply,
                                                         Transaction& transaction);
   [[nodiscard]] Reply look(const std::string& name, Epoch epoch, const Request& request);
-  [[nodiscard]] Result<Where> place();
 
   std::shared_ptr<EmbeddedStore> store_;
   bool sole_;

@@ -200,7 +200,7 @@ Result<void> check_change(const EmbeddedStore::Change& change) {
 }
 
 Result<EmbeddedStore::Cell> cell_of(std::string_view key, LmdbEnv::Txn& records, LmdbEnv::Txn& soft,
-                                    std::string_view boot) {
+                                    std::uint64_t generation) {
   auto durable = records.get(key);
   if (!durable) {
     return std::unexpected(durable.error());
@@ -209,14 +209,8 @@ Result<EmbeddedStore::Cell> cell_of(std::string_view key, LmdbEnv::Txn& records,
   if (!volatile_text) {
     return std::unexpected(volatile_text.error());
   }
-  const auto generation = generation_of(records, boot);
-  if (!generation) {
-    return std::unexpected(generation.error());
-  }
-  return EmbeddedStore::Cell{.durable = std::move(*durable),
-                             .soft = std::move(*volatile_text),
-                             .boot = std::string(boot),
-                             .generation = generation->number};
+  return EmbeddedStore::Cell{
+      .durable = std::move(*durable), .soft = std::move(*volatile_text), .generation = generation};
 }
 
 }  // namespace
@@ -237,18 +231,23 @@ Result<void> EmbeddedStore::transact(std::span<const Item> items) {
   if (!writing) {
     return std::unexpected(writing.error());
   }
+  auto generation = generation_of(writing->records, writing->table->id());
+  if (!generation) {
+    return std::unexpected(generation.error());
+  }
   bool durable = false;
   bool soft = false;
   for (const Item& item : items) {
-    if (auto done = change(*writing, item, durable, soft); !done) {
+    if (auto done = change(*writing, *generation, item, durable, soft); !done) {
       return done;
     }
   }
   return finish(*writing, durable, soft);
 }
 
-Result<void> EmbeddedStore::change(Writing& writing, const Item& item, bool& durable, bool& soft) {
-  const auto cell = cell_of(item.key, writing.records, writing.soft, writing.table->id());
+Result<void> EmbeddedStore::change(Writing& writing, Generation& generation, const Item& item,
+                                   bool& durable, bool& soft) {
+  const auto cell = cell_of(item.key, writing.records, writing.soft, generation.number);
   if (!cell) {
     return std::unexpected(cell.error());
   }
@@ -262,18 +261,12 @@ Result<void> EmbeddedStore::change(Writing& writing, const Item& item, bool& dur
       return done;
     }
   }
-  if (change.unsynced) {
-    const auto generation = generation_of(writing.records, writing.table->id());
-    if (!generation) {
-      return std::unexpected(generation.error());
+  if (change.unsynced && !generation.unsynced) {
+    durable = true;
+    if (auto done = note_unsynced(writing.records, generation.number, writing.table->id()); !done) {
+      return done;
     }
-    if (!generation->unsynced) {
-      durable = true;
-      if (auto done = note_unsynced(writing.records, generation->number, writing.table->id());
-          !done) {
-        return done;
-      }
-    }
+    generation.unsynced = true;
   }
   if (change.soft) {
     soft = true;
@@ -309,13 +302,13 @@ Result<void> EmbeddedStore::finish(Writing& writing, bool durable, bool soft) {
 
 // Of the keys behind `after` as many as one commit can take, which is where `after` gets to. True
 // if there may be more.
-Result<bool> EmbeddedStore::sync_some(Writing& writing, const ChangeFunction& fn,
-                                      std::string& after) {
+Result<bool> EmbeddedStore::sync_some(Writing& writing, const Generation& generation,
+                                      const ChangeFunction& fn, std::string& after) {
   std::size_t kept = 0;
   Result<void> done;
   const auto each = [&](std::string_view key, std::string_view) {
     after = key;
-    const auto cell = cell_of(key, writing.records, writing.soft, writing.table->id());
+    const auto cell = cell_of(key, writing.records, writing.soft, generation.number);
     if (!cell) {
       done = std::unexpected(cell.error());
       return false;
@@ -352,7 +345,7 @@ Result<void> EmbeddedStore::sync_all(const ChangeFunction& fn) {
       if (!generation || !generation->unsynced) {
         return generation ? Result<void>() : std::unexpected(generation.error());
       }
-      const auto some = sync_some(*writing, fn, after);
+      const auto some = sync_some(*writing, *generation, fn, after);
       if (!some) {
         return std::unexpected(some.error());
       }
@@ -421,7 +414,14 @@ Result<EmbeddedStore::Cell> EmbeddedStore::read(std::string_view key) {
   Result<Cell> cell;
   const auto done = read_with(
       [&](LmdbEnv::Txn& records, LmdbEnv::Txn& soft, std::string_view boot) -> Result<void> {
-        cell = cell_of(key, records, soft, boot);
+        const auto generation = generation_of(records, boot);
+        if (!generation) {
+          return std::unexpected(generation.error());
+        }
+        cell = cell_of(key, records, soft, generation->number);
+        if (cell) {
+          cell->boot = boot;
+        }
         return {};
       });
   return done ? std::move(cell) : std::unexpected(done.error());
@@ -450,11 +450,15 @@ Result<std::vector<EmbeddedStore::Named>> EmbeddedStore::cells_after(std::string
           found.push_back({std::string(key), {.durable = std::string(text)}});
           return found.size() < most;
         };
+        const auto generation = generation_of(records, boot);
+        if (!generation) {
+          return std::unexpected(generation.error());
+        }
         if (auto walked = records.walk_after(after, add); !walked) {
           return walked;
         }
         for (Named& named : found) {
-          auto cell = cell_of(named.key, records, soft, boot);
+          auto cell = cell_of(named.key, records, soft, generation->number);
           if (!cell) {
             return std::unexpected(cell.error());
           }

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "dexlock/error.hpp"
+#include "store/generation.hpp"
 #include "store/lmdb_env.hpp"
 #include "store/soft_table.hpp"
 #include "store/store_directory.hpp"
@@ -46,7 +47,7 @@ class EmbeddedStore {
   struct Cell {
     std::optional<std::string> durable;
     std::optional<std::string> soft;
-    std::string boot;
+    std::string boot;              // of one that was read; a change is told it beside the cell
     std::uint64_t generation = 0;  // of the store: rises with each loss of what was `unsynced`
   };
   // Absent: leave as it is.
@@ -140,9 +141,11 @@ class EmbeddedStore {
   [[nodiscard]] std::shared_ptr<SoftTable> table() const;
   [[nodiscard]] SoftTable::Place place() const;
   Result<Writing> begin();
-  static Result<void> change(Writing& writing, const Item& item, bool& durable, bool& soft);
+  static Result<void> change(Writing& writing, Generation& generation, const Item& item,
+                             bool& durable, bool& soft);
   Result<void> finish(Writing& writing, bool durable, bool soft);
-  Result<bool> sync_some(Writing& writing, const ChangeFunction& fn, std::string& after);
+  Result<bool> sync_some(Writing& writing, const Generation& generation, const ChangeFunction& fn,
+                         std::string& after);
   Result<bool> read_now(const Reader& reader);
   Result<void> read_with(const Reader& reader);
 

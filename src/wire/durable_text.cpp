@@ -59,6 +59,7 @@ void append_shown(std::string& out, const Shown& shown) {
 
 std::string durable_text(const Durable& durable) {
   std::string out;
+  out.reserve(kUsualLineBytes);
   append_shown(out, durable);
   return out;
 }

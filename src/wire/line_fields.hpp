@@ -25,6 +25,7 @@ namespace dexlock {
 // One line without its newline: room for the largest record and all that goes with it, and still
 // little for whoever must hold a line of each of many connections.
 inline constexpr std::size_t kLineBytesMax = 16384;
+inline constexpr std::size_t kUsualLineBytes = 256;  // so much room is made at once
 inline constexpr std::size_t kBootIdBytesMax = 64;
 inline constexpr std::uint64_t kTokenMax = (std::uint64_t{1} << 63U) - 1;
 

@@ -168,6 +168,7 @@ std::optional<ServerReply> read_reply(std::string_view word, LineFields& fields)
 
 std::string reply_line(const NumberedReply& reply) {
   std::string line;
+  line.reserve(kUsualLineBytes);
   append(line, reply.id, ' ');
   std::visit([&](const auto& said) { append_reply(line, said); }, reply.reply);
   INVARIANT(line.size() <= kLineBytesMax);

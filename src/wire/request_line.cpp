@@ -291,6 +291,7 @@ const std::string* lock_of(const ClientLine& line) {
 
 std::string request_line(const NumberedRequest& request) {
   std::string line;
+  line.reserve(kUsualLineBytes);
   append(line, request.id, ' ');
   std::visit([&](const auto& asked) { append_asked(line, asked); }, request.line);
   INVARIANT(line.size() <= kLineBytesMax);
