@@ -24,7 +24,9 @@ void JobGathering::wait(std::size_t before) {
     if (now > before && now < EmbeddedStore::kItemsMax) {
       wait(now);
     } else {
-      turn_(std::exchange(jobs_, {}));
+      std::vector<Job> jobs = std::exchange(jobs_, {});
+      jobs_.reserve(jobs.size());  // the next turn is most likely as large
+      turn_(std::move(jobs));
     }
   });
 }

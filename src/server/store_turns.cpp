@@ -48,6 +48,8 @@ Done StoreTurns::take(std::vector<Job> jobs) {
   std::vector<NumberedRequest> requests;
   std::vector<ConnectionId> from;
   std::vector<ConnectionId> gone;
+  requests.reserve(jobs.size());
+  from.reserve(jobs.size());
   for (Job& job : jobs) {
     if (auto* request = std::get_if<NumberedRequest>(&job.what)) {
       requests.push_back(std::move(*request));
