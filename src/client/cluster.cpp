@@ -209,8 +209,11 @@ void Cluster::request(std::size_t server, const std::string& name, Request reque
   }
   const std::uint64_t id = next_id_++;
   Pending& pending = seat.pending
-                         .emplace(id, Pending{name, std::move(request), std::move(handler),
-                                              Clock::now() + options_.request_limit, false})
+                         .emplace(id, Pending{.name = name,
+                                              .reads = std::holds_alternative<Read>(request),
+                                              .request = std::move(request),
+                                              .handler = std::move(handler),
+                                              .expires = Clock::now() + options_.request_limit})
                          .first->second;
   if (takes_requests(server)) {
     send(server, id, pending);
@@ -246,7 +249,7 @@ Where Cluster::place(std::size_t server) const {
 void Cluster::send(std::size_t server, std::uint64_t id, Pending& pending) {
   pending.sent = true;
   seats_[server].link->request(
-      place(server), pending.name, pending.request,
+      place(server), pending.name, std::move(pending.request),
       [this, server, id](Reply reply) { on_reply(server, id, std::move(reply)); });
 }
 
@@ -302,10 +305,10 @@ void Cluster::on_reply(std::size_t server, std::uint64_t id, Reply reply) {
   }
   if (const auto* fault = std::get_if<Fault>(&reply)) {
     seat.faults[pending.name] = *fault;
-  } else if (!std::holds_alternative<Read>(pending.request)) {
+  } else if (!pending.reads) {
     seat.faults.erase(pending.name);
   }
-  pending.handler(reply);
+  pending.handler(std::move(reply));
 }
 
 void Cluster::fail_pending(std::size_t server, bool only_expired, const std::string& why) {

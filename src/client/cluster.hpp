@@ -94,7 +94,8 @@ class Cluster {
 
   struct Pending {
     std::string name;
-    Request request;
+    bool reads = false;
+    Request request;  // until it is sent
     Link::ReplyHandler handler;
     Clock::time_point expires;
     bool sent = false;

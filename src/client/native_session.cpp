@@ -23,9 +23,9 @@ class NativeSession final : public Conversation {
   void request(const Where& where, const std::string& name, Request request,
                Link::ReplyHandler handler) override {
     send(KeyRequest{where, name, std::move(request)},
-         [this, handler = std::move(handler)](const ServerReply& reply) {
-           if (const auto* answer = std::get_if<Answer>(&reply)) {
-             handler(*answer);
+         [this, handler = std::move(handler)](ServerReply&& reply) {
+           if (auto* answer = std::get_if<Answer>(&reply)) {
+             handler(std::move(*answer));
            } else if (const auto* fault = std::get_if<Fault>(&reply)) {
              handler(Fault{fault->kind, server_ + ": " + fault->text});
            } else {
@@ -112,7 +112,7 @@ class NativeSession final : public Conversation {
   }
 
   bool on_line(std::string_view line) override {
-    const auto parsed = parse_reply_line(line);
+    auto parsed = parse_reply_line(line);
     const std::uint32_t id = parsed ? parsed->id : parsed.error().id;
     if (const auto watch = watches_.find(id); watch != watches_.end()) {
       const auto* answer = parsed ? std::get_if<Answer>(&parsed->reply) : nullptr;
@@ -126,13 +126,16 @@ class NativeSession final : public Conversation {
     if (at == expected_.end()) {
       return false;
     }
-    const Handler handler = at->second;
     const auto* keys = parsed ? std::get_if<Keys>(&parsed->reply) : nullptr;
-    if (keys == nullptr || !keys->more) {
+    Handler handler;
+    if (keys != nullptr && keys->more) {
+      handler = at->second;
+    } else {
+      handler = std::move(at->second);
       expected_.erase(at);
     }
     if (parsed) {
-      handler(parsed->reply);
+      handler(std::move(parsed->reply));
     } else {
       handler(Fault{FaultKind::refused, "its answer cannot be understood: " + parsed.error().text});
     }
@@ -140,7 +143,7 @@ class NativeSession final : public Conversation {
   }
 
  private:
-  using Handler = std::function<void(const ServerReply&)>;
+  using Handler = std::function<void(ServerReply&&)>;
 
   // Nothing: it is no question to a server.
   static std::optional<ClientLine> line_of(const Question& question) {
