@@ -11,6 +11,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/parse.hpp"
+#include "cli/sights_json.hpp"
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
 #include "dexlock/maintenance.hpp"
@@ -66,6 +67,30 @@ int refused(const std::string& why) {
   return kRefused;
 }
 
+// The options of all these commands.
+struct Telling {
+  bool verbose = false;
+  bool json = false;
+
+  CLI::Option* add_to(CLI::App& app) {
+    auto* flag = app.add_flag("--json", json, "one line of JSON, for programs");
+    app.add_flag("-v,--verbose", verbose, "say what happens");
+    return flag;
+  }
+};
+
+// What became of a change, but for what is said of a success. `not_done`: goes before the reason.
+int told(const std::string& name, const Result<ChangeOutcome>& outcome, const Remarks& remarks,
+         const std::string& not_done, const Telling& telling) {
+  tell(remarks, telling.verbose);
+  const auto json = telling.json ? json_of(name, outcome) : std::nullopt;
+  const int said = json ? print(*json + '\n') : 0;
+  const int status = !outcome         ? failed(outcome.error())
+                     : !outcome->done ? refused(not_done + outcome->reason)
+                                      : static_cast<int>(ExitStatus::ok);
+  return said != 0 ? said : status;
+}
+
 std::optional<std::uint64_t> token_of(const std::string& text) {
   std::uint64_t token = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), token);
@@ -108,17 +133,17 @@ int break_command(std::span<const std::string> words) {
 )");
   std::string name;
   std::string token_text;
-  bool verbose = false;
+  Telling telling;
   app.add_option("NAME", name, "the lock")->required();
-  const auto* token_option =
+  auto* token_option =
       app.add_option("--token", token_text, "of the holder, as it was shown to you")
           ->type_name("TOKEN");
-  app.add_flag("-v,--verbose", verbose, "say what happens");
+  telling.add_to(app)->needs(token_option);
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
   if (token_option->count() == 0) {
-    return show_whom_to_break(name, verbose);
+    return show_whom_to_break(name, telling.verbose);
   }
   const auto token = token_of(token_text);
   if (!token) {
@@ -127,58 +152,44 @@ int break_command(std::span<const std::string> words) {
   }
   Remarks remarks;
   const auto outcome = break_lock(name, *token, remarks);
-  tell(remarks, verbose);
-  if (!outcome) {
-    return failed(outcome.error());
-  }
-  if (!outcome->done) {
-    return refused("not broken: " + outcome->reason);
+  const int status = told(name, outcome, remarks, "not broken: ", telling);
+  if (!outcome || !outcome->done) {
+    return status;
   }
   complain(fmt::format("broken: token {} holds {} no more; now {}", *token, name,
                        holders_shown(outcome->holders)));
   complain(
       "the work of the one that held it may go on until that next renews; what it writes with its "
       "token is stale");
-  return static_cast<int>(ExitStatus::ok);
+  return status;
 }
 
 namespace {
 
-int lift_command(const std::string& name, bool verbose) {
+int lift_command(const std::string& name, const Telling& telling) {
   Remarks remarks;
   const auto outcome = lift_hold(name, remarks);
-  tell(remarks, verbose);
-  if (!outcome) {
-    return failed(outcome.error());
-  }
-  if (!outcome->done) {
-    return refused("not lifted: " + outcome->reason);
-  }
-  if (verbose) {
+  const int status = told(name, outcome, remarks, "not lifted: ", telling);
+  if (outcome && outcome->done && telling.verbose) {
     complain(name + " is open; " + holders_shown(outcome->holders));
   }
-  return static_cast<int>(ExitStatus::ok);
+  return status;
 }
 
-int put_on_hold(HoldOptions options, bool verbose) {
-  options.on_wait = [verbose, last = std::string()](const std::string& why) mutable {
+int put_on_hold(HoldOptions options, const Telling& telling) {
+  options.on_wait = [verbose = telling.verbose,
+                     last = std::string()](const std::string& why) mutable {
     if (verbose && why != std::exchange(last, why)) {
       complain("waiting: " + why);
     }
   };
   Remarks remarks;
   const auto outcome = hold_lock(options, remarks);
-  tell(remarks, verbose);
-  if (!outcome) {
-    return failed(outcome.error());
-  }
-  if (!outcome->done) {
-    return refused(outcome->reason);
-  }
-  if (verbose || !outcome->holders.empty()) {
+  const int status = told(options.name, outcome, remarks, "", telling);
+  if (outcome && outcome->done && (telling.verbose || !outcome->holders.empty())) {
     complain(options.name + " is on hold; " + holders_shown(outcome->holders));
   }
-  return static_cast<int>(ExitStatus::ok);
+  return status;
 }
 
 }  // namespace
@@ -197,18 +208,18 @@ int hold_command(std::span<const std::string> words) {
   HoldOptions options;
   std::string wait;
   bool lift = false;
-  bool verbose = false;
+  Telling telling;
   app.add_option("NAME", options.name, "the lock")->required();
   auto* note = app.add_option("--note", options.note, "why, for those who wait")->type_name("TEXT");
   auto* wait_option =
       app.add_option("--wait", wait, "so long until nobody holds it")->type_name("SECONDS");
   app.add_flag("--lift", lift, "end the hold")->excludes(note)->excludes(wait_option);
-  app.add_flag("-v,--verbose", verbose, "say what happens");
+  telling.add_to(app);
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
   if (lift) {
-    return lift_command(options.name, verbose);
+    return lift_command(options.name, telling);
   }
   if (wait_option->count() > 0) {
     std::chrono::milliseconds limit{0};
@@ -217,7 +228,7 @@ int hold_command(std::span<const std::string> words) {
     }
     options.wait = limit;
   }
-  return put_on_hold(std::move(options), verbose);
+  return put_on_hold(std::move(options), telling);
 }
 
 int handover_command(std::span<const std::string> words) {
@@ -235,7 +246,7 @@ int handover_command(std::span<const std::string> words) {
   OneShotOptions options;
   std::string to;
   std::string owner;
-  bool verbose = false;
+  Telling telling;
   app.add_option("NAME", options.name, "the lock")->required();
   const auto* to_option =
       app.add_option("--to", to, "who waits, as it is shown, or a part of that; default: the next")
@@ -243,7 +254,7 @@ int handover_command(std::span<const std::string> words) {
   const auto* owner_option =
       app.add_option("--owner", owner, "who holds it, instead of the calling program")
           ->type_name("OWNER");
-  app.add_flag("-v,--verbose", verbose, "say what happens");
+  telling.add_to(app);
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
@@ -256,17 +267,11 @@ int handover_command(std::span<const std::string> words) {
   Remarks remarks;
   const auto outcome =
       hand_over_lock(options, to_option->count() > 0 ? std::optional(to) : std::nullopt, remarks);
-  tell(remarks, verbose);
-  if (!outcome) {
-    return failed(outcome.error());
-  }
-  if (!outcome->done) {
-    return refused("not handed over: " + outcome->reason);
-  }
-  if (verbose) {
+  const int status = told(options.name, outcome, remarks, "not handed over: ", telling);
+  if (outcome && outcome->done && telling.verbose) {
     complain("handed over; now " + holders_shown(outcome->holders));
   }
-  return static_cast<int>(ExitStatus::ok);
+  return status;
 }
 
 }  // namespace dexlock

@@ -5,12 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/command_line.hpp"
 #include "cli/deadline_file.hpp"
 #include "cli/parse.hpp"
 #include "cli/sentinel.hpp"
+#include "cli/sights_json.hpp"
 #include "dexlock/exit_status.hpp"
 
 namespace dexlock {
@@ -27,9 +27,13 @@ int remaining_command(std::span<const std::string> words) {
 examples:
   # in the script that dex-lock run has started: a step of five seconds, if there is time for it
   dex-lock remaining --need 5 && five_second_step
+  # the same for a program
+  dex-lock remaining --need 5 --json
 )");
   std::string need;
   app.add_option("--need", need, "status 0 only if at least so much is left")->type_name("SECONDS");
+  bool json = false;
+  app.add_flag("--json", json, "one line of JSON, for programs");
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
@@ -46,12 +50,11 @@ examples:
   const auto left = std::max(deadline.value_or(std::chrono::nanoseconds(0)) - boot_time(),
                              std::chrono::nanoseconds(0));
   const auto shown = std::chrono::floor<std::chrono::milliseconds>(left);
-  fmt::print("{}.{:03}\n", shown.count() / 1000, shown.count() % 1000);
-  if (std::fflush(stdout) != 0) {
-    return static_cast<int>(ExitStatus::damaged);
-  }
-  return static_cast<int>(left.count() > 0 && left >= needed ? ExitStatus::ok
-                                                             : ExitStatus::not_held);
+  const bool enough = left.count() > 0 && left >= needed;
+  const int said =
+      print(json ? json_answer().add("left_ms", shown.count()).add("enough", enough).text() + '\n'
+                 : fmt::format("{}.{:03}\n", shown.count() / 1000, shown.count() % 1000));
+  return said != 0 ? said : static_cast<int>(enough ? ExitStatus::ok : ExitStatus::not_held);
 }
 
 }  // namespace dexlock

@@ -13,10 +13,10 @@ std::optional<std::int64_t> in_us(const std::optional<std::chrono::nanoseconds>&
   return time ? std::optional(time->count() / 1000) : std::nullopt;
 }
 
-std::string json_of(const HolderSight& holder) {
+JsonObject holder_object(std::uint64_t token, const std::string& who, const Sharing& sharing) {
   JsonObject object;
-  object.add("token", holder.token).add("who", holder.who);
-  switch (holder.sharing.mode) {
+  object.add("token", token).add("who", who);
+  switch (sharing.mode) {
     case Sharing::Mode::exclusive:
       object.add("mode", "exclusive");
       break;
@@ -24,12 +24,15 @@ std::string json_of(const HolderSight& holder) {
       object.add("mode", "shared");
       break;
     case Sharing::Mode::permits:
-      object.add("mode", "permits")
-          .add("permits", holder.sharing.permits)
-          .add("of", holder.sharing.of);
+      object.add("mode", "permits").add("permits", sharing.permits).add("of", sharing.of);
       break;
   }
-  return object.add("timeout_ms", holder.timeout.count())
+  return object;
+}
+
+std::string json_of(const HolderSight& holder) {
+  return holder_object(holder.token, holder.who, holder.sharing)
+      .add("timeout_ms", holder.timeout.count())
       .add("stop_timeout_ms", holder.stop_timeout.count())
       .add("heartbeat", holder.heartbeat)
       .add("heartbeat_age_ms", in_ms(holder.heartbeat_age))
@@ -107,6 +110,28 @@ std::string json_of(const HoldSight& hold) {
       .add("to_ms", in_ms(hold.to))
       .add("how", hold.how)
       .text();
+}
+
+std::string json_of(const LockHolder& holder) {
+  return holder_object(holder.token, holder.who, holder.sharing)
+      .add("unchanged_ms", in_ms(holder.unchanged))
+      .text();
+}
+
+std::optional<std::string> json_of(const std::string& name, const Result<ChangeOutcome>& outcome) {
+  JsonObject object = json_answer();
+  object.add("name", name);
+  if (outcome) {
+    object.add("done", outcome->done).add_if("reason", outcome->reason);
+    return object.add_json("holders", json_list(outcome->holders)).text();
+  }
+  const Error& error = outcome.error();
+  if (error.code != Errc::no_quorum && error.code != Errc::outcome_unknown) {
+    return std::nullopt;
+  }
+  const bool unknown = error.code == Errc::outcome_unknown;
+  object.add("done", unknown ? std::nullopt : std::optional(false)).add("reason", error.text);
+  return object.add_json("holders", "null").text();
 }
 
 void add_group(JsonObject& object, const ServersSight& servers) {

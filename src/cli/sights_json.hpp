@@ -1,12 +1,14 @@
-// What was seen, as JSON: docs/json.md.
+// What was seen or changed, as JSON: docs/json.md.
 //
 // Threads: pure functions.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli/json_text.hpp"
 #include "dexlock/inspection.hpp"
+#include "dexlock/maintenance.hpp"
 
 namespace dexlock {
 
@@ -18,6 +20,10 @@ inline constexpr int kJsonFormat = 1;
 [[nodiscard]] std::string json_of(const LockSight& lock);
 [[nodiscard]] std::string json_of(const ServerSight& server);
 [[nodiscard]] std::string json_of(const HoldSight& hold);
+[[nodiscard]] std::string json_of(const LockHolder& holder);
+// Of a change of the lock `name`. Nothing: the call failed before there was anything to do.
+[[nodiscard]] std::optional<std::string> json_of(const std::string& name,
+                                                 const Result<ChangeOutcome>& outcome);
 
 // Adds what is known of the group and the majority.
 void add_group(JsonObject& object, const ServersSight& servers);

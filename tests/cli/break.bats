@@ -2,6 +2,7 @@
 
 bats_require_minimum_version 1.5.0
 load place.bash
+load json.bash
 
 setup() {
   place_setup
@@ -121,4 +122,45 @@ teardown() {
   kill -CONT "${PID[a]}"
   [ "$(get-lock --owner other --print-token job 600)" -eq 2 ]
   run -0 within 60 dex-lock break job --token 2
+}
+
+@test "--json tells a program what was done, or why not" {
+  one_store
+  get-lock --owner a --permits 1 --of 2 job
+  get-lock --owner b --permits 1 --of 2 job
+  run -0 --separate-stderr dex-lock break job --token 1 --json
+  [ "${#lines[@]}" -eq 1 ]
+  [[ $stderr == *"broken: token 1"* ]]
+  [ "$(json 'd["format"], d["name"], d["done"], d["reason"]' <<<"$output")" = "(1, 'job', True, None)" ]
+  [ "$(json '[(h["token"], h["mode"], h["permits"], h["of"]) for h in d["holders"]]' <<<"$output")" = \
+    '[[2, "permits", 1, 2]]' ]
+  run -1 --separate-stderr dex-lock break job --token 7 --json
+  [ "$(json 'd["done"], [h["token"] for h in d["holders"]]' <<<"$output")" = "(False, [2])" ]
+  [ "not broken: $(json 'd["reason"]' <<<"$output")" = "${stderr#dex-lock: }" ]
+  run -74 sh -c 'dex-lock break job --token 7 --json >/dev/full'
+}
+
+@test "--json prints nothing where it says nothing of the lock" {
+  one_store
+  get-lock --owner me job
+  for words in "job" "job --token 0" "../x --token 1"; do
+    # shellcheck disable=SC2086
+    run -64 --separate-stderr dex-lock break --json $words
+    [ -z "$output" ]
+    [ "${#stderr_lines[@]}" -ge 1 ]
+  done
+  configured "unix:relative"
+  run -78 --separate-stderr dex-lock break --json job --token 1
+  [ -z "$output" ]
+}
+
+@test "--json tells nothing done from not known" {
+  three_sockets
+  get-lock --owner me job 600
+  kill -KILL "${PID[a]}" "${PID[b]}"
+  eventually test -s a.status
+  eventually test -s b.status
+  run -1 --separate-stderr within 60 dex-lock break job --token 1 --json
+  [ "$(json 'd["done"], d["holders"]' <<<"$output")" = "(False, None)" ]
+  [[ $(json 'd["reason"]' <<<"$output") == *"2 of 3 lock servers are needed"* ]]
 }

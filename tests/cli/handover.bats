@@ -2,6 +2,7 @@
 
 bats_require_minimum_version 1.5.0
 load place.bash
+load json.bash
 
 setup() {
   place_setup
@@ -114,4 +115,18 @@ EOS
   kill -KILL "${PID[c]}"
   run -0 within 60 dex-lock handover --owner me job
   [ "$(status_of one)" -eq 0 ]
+}
+
+@test "--json tells a program who has it now" {
+  three_sockets
+  get-lock --owner me job 600
+  run -1 --separate-stderr dex-lock handover --owner me --json job
+  [ "$(json 'd["done"], d["reason"]' <<<"$output")" = "(False, 'nobody waits for it')" ]
+  beside one dex-lock run --verbose job -- sleep 600
+  eventually grep -q 'waiting: held by' one.err
+  eventually waits "${PID[one]}"
+  run -0 --separate-stderr dex-lock handover --owner me --json job
+  [ "$(json 'd["format"], d["name"], d["done"], d["holders"][0]["token"]' <<<"$output")" = \
+    "(1, 'job', True, 2)" ]
+  [[ $(json 'd["holders"][0]["who"]' <<<"$output") == *" pid ${PID[one]} "* ]]
 }

@@ -2,6 +2,7 @@
 
 bats_require_minimum_version 1.5.0
 load place.bash
+load json.bash
 
 setup() {
   place_setup
@@ -151,4 +152,17 @@ teardown() {
   [[ $stderr == *"2 of 3 lock servers are needed"* ]]
   kill -CONT "${PID[a]}"
   get-lock --owner me job
+}
+
+@test "--json tells a program what was done, or why not" {
+  one_store
+  run -0 --separate-stderr dex-lock hold job --json
+  [ "$(json 'd["done"], d["reason"], d["holders"]' <<<"$output")" = "(True, None, [])" ]
+  run -0 --separate-stderr dex-lock hold job --lift --json
+  [ "$(json 'd["format"], d["name"], d["done"]' <<<"$output")" = "(1, 'job', True)" ]
+  get-lock --owner me --shared job 600
+  run -1 --separate-stderr within 60 dex-lock hold job --wait 100ms --json
+  [ "$(json 'd["done"], [(h["token"], h["mode"]) for h in d["holders"]]' <<<"$output")" = \
+    "(False, [(1, 'shared')])" ]
+  [[ $(json 'd["reason"]' <<<"$output") == "on hold, but still held by"* ]]
 }

@@ -2,6 +2,7 @@
 
 bats_require_minimum_version 1.5.0
 load place.bash
+load json.bash
 
 setup() {
   place_setup
@@ -75,4 +76,12 @@ EOF
   run -7 dex-lock run -E 3 job -- sh -c 'exit 7'
   run -64 dex-lock run -E 256 job -- true
   run -64 dex-lock run -E x job -- true
+}
+
+@test "remaining --json tells a program how long it may go on" {
+  run -1 dex-lock run --timeout 30 job -- sh -c 'dex-lock remaining --json; dex-lock remaining --need 40 --json'
+  [ "$(json 'd["format"], 20000 < d["left_ms"] <= 27000, d["enough"]' <<<"${lines[0]}")" = "(1, True, True)" ]
+  [ "$(json '20000 < d["left_ms"] <= 27000, d["enough"]' <<<"${lines[1]}")" = "(True, False)" ]
+  [ "$(DEXLOCK_DEADLINE_FILE=/dev/null dex-lock remaining --json)" = '{"format":1,"left_ms":0,"enough":false}' ]
+  DEXLOCK_DEADLINE_FILE=/dev/null run -74 sh -c 'dex-lock remaining --json >/dev/full'
 }
