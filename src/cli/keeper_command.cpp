@@ -56,8 +56,9 @@ std::optional<KeeperUse> keeper_use(std::string& note) {
 
 int keeper_command(std::span<const std::string> words) {
   CLI::App app(
-      "Keeps ssh connections for the next get-lock, release-lock or show-lock of this user. They "
-      "start it by themselves; it ends when none has come for DEXLOCK_KEEPER_IDLE seconds (60).",
+      "Keeps ssh connections for the next get-lock, release-lock, show-lock or show of this user. "
+      "They start it by themselves; it ends when none has come for DEXLOCK_KEEPER_IDLE seconds "
+      "(60). For ssh only: a tls connection cannot be passed on.",
       "dex-lock keeper");
   app.group("Hold a lock in a script");
   app.footer(R"(examples:

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cli/command_line.hpp"
+#include "cli/keeper_command.hpp"
 #include "cli/look_options.hpp"
 #include "cli/shown_text.hpp"
 #include "cli/sights_json.hpp"
@@ -104,6 +105,8 @@ int show_command(std::span<const std::string> words) {
   if (look.json) {
     return show_json(options, inspecting);
   }
+  std::string note;
+  options.keeper = keeper_use(note);
   const auto text = show_lock(options);
   return text ? print(shown_lines(*text)) : fail_with(text.error());
 }

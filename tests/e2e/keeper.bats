@@ -101,6 +101,18 @@ END
   one_keeper
 }
 
+@test "show and show-lock leave their connections, and find those of each other" {
+  no_keeper
+  dex-lock show x
+  sshd_until 60 kept
+  first=$(connections)
+  show-lock x
+  sshd_until 60 kept
+  dex-lock show x
+  sshd_until 60 kept
+  [ "$(connections)" = "$first" ]
+}
+
 @test "the keeper ends when no command has come for a while, and all that it kept" {
   export DEXLOCK_KEEPER_IDLE=1
   get-lock x 30
