@@ -17,7 +17,7 @@ namespace dexlock {
 inline constexpr std::array kForwardedSignals{SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
                                               SIGUSR1, SIGUSR2, SIGWINCH};
 
-// Before there is a command to pass it on to.
+// Where there is no command to pass it on to, or not yet.
 [[nodiscard]] inline bool ends_the_wait(int signal) {
   return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM;
 }

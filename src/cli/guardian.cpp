@@ -173,6 +173,7 @@ void Guardian::wait() {
 
 void Guardian::pass_signals() {
   while (const auto signal = watched_.signals.next()) {
+    told_to_end_ = ends_the_wait(*signal) ? signal : told_to_end_;
     if (!process_.ended()) {
       process_.signal_all(*signal);
     }

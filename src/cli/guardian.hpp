@@ -42,6 +42,8 @@ class Guardian {
   [[nodiscard]] bool late() const { return ended_at_ > ladder_.gone_by; }
   // It was stopped because its own time was over.
   [[nodiscard]] bool ran_too_long() const { return too_long_; }
+  // `run` was given a signal that ends a process; the last one.
+  [[nodiscard]] std::optional<int> told_to_end() const { return told_to_end_; }
 
  private:
   using nanoseconds = std::chrono::nanoseconds;
@@ -68,6 +70,7 @@ class Guardian {
   std::optional<Hook> degraded_;
   bool warned_ = false;
   bool too_long_ = false;
+  std::optional<int> told_to_end_;
   StopLadder ladder_;
   UniqueFd timer_;
   bool stopping_ = false;

@@ -75,17 +75,17 @@ class Holding {
   int go() {
     if (const auto previous = lease_.previous()) {
       if (const auto status = fence(*previous)) {
-        return exit_with(*status);
+        return *status;
       }
     }
     if (!options_.hooks.on_acquire.empty()) {
       if (const auto status = prepare(kOnAcquire, "--on-acquire", {})) {
-        return exit_with(*status);
+        return *status;
       }
     }
     const Done command = work(kCommand, options_.max_run);
     if (command.failure) {
-      return exit_with(give_up(*command.failure));
+      return give_up(exit_with(*command.failure));
     }
     sentinel_.let_go();
     if (command.too_long && !command.lost) {
@@ -106,6 +106,7 @@ class Holding {
     std::optional<int> failure;  // it was not run: the status to end with
     std::optional<ExitStatus> failed_by_time;
     int wait_status = 0;
+    std::optional<int> told_to_end;  // by this signal
     bool lost = false;
     bool too_long = false;
   };
@@ -170,6 +171,7 @@ class Holding {
     }
     process->take_terminal();
     done.wait_status = process->wait_status();
+    done.told_to_end = guardian.told_to_end();
     done.lost = guardian.lost();
     done.too_long = guardian.ran_too_long();
     if (done.lost) {
@@ -203,29 +205,41 @@ class Holding {
     if (const auto recorded = lease_.fenced(options_.lease.timeout); !recorded) {
       complain("it cannot be recorded that the previous holder is fenced: " +
                recorded.error().text + "; the command was not started");
-      return give_up(static_cast<int>(ExitStatus::failed));
+      return give_up(exit_with(ExitStatus::failed));
     }
     return std::nullopt;
   }
 
-  // A status: the command is not to be started.
+  // A status as waitpid tells it: the command is not to be started.
   std::optional<int> prepare(Program program, const std::string& option,
                              const std::vector<std::string>& more_settings) {
     const Done done = work(program, options_.hooks.limit, more_settings);
     if (done.failure) {
-      return give_up(*done.failure);
+      return give_up(exit_with(*done.failure));
     }
     if (done.lost) {
       tell_loss();
-      return static_cast<int>(*done.failed_by_time);
+      return exit_with(*done.failed_by_time);
+    }
+    if (const auto signal = interrupted_by(done)) {
+      complain(option + " was interrupted; the command was not started");
+      return give_up(W_EXITCODE(0, *signal));
     }
     if (done.too_long || done.wait_status != 0) {
       complain(option + ' ' +
                (done.too_long ? "took too long" : "failed: " + wait_status_text(done.wait_status)) +
                "; the command was not started");
-      return give_up(static_cast<int>(ExitStatus::failed));
+      return give_up(exit_with(ExitStatus::failed));
     }
     return std::nullopt;
+  }
+
+  // A signal to `run`, whatever the hook made of it; or a key at the terminal, which the hook has.
+  static std::optional<int> interrupted_by(const Done& done) {
+    const int status = done.wait_status;
+    const bool by_key =
+        WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGQUIT);
+    return by_key ? std::optional(WTERMSIG(status)) : done.told_to_end;
   }
 
   int too_late() {

@@ -62,6 +62,37 @@ ended() {
   get-lock --owner me job
 }
 
+@test "a signal while --on-acquire runs ends run by it, whatever the hook makes of it; the lock is free" {
+  local signal
+  for signal in INT TERM HUP QUIT; do
+    rm -f asked
+    # shellcheck disable=SC2016
+    beside "$signal" env --default-signal dex-lock run --on-acquire 'echo >asked; exec sleep 1000' job -- touch ran
+    eventually test -s asked
+    kill "-$signal" "${PID[$signal]}"
+    [ "$(status_of "$signal")" -eq $((128 + $(kill -l "$signal"))) ]
+    get-lock --owner me job
+    release-lock --owner me job
+  done
+  rm -f asked
+  beside polite dex-lock run --on-acquire 'trap "exit 0" TERM; echo >asked; while :; do sleep 0.02; done' \
+    job -- touch ran
+  eventually test -s asked
+  kill -TERM "${PID[polite]}"
+  [ "$(status_of polite)" -eq 143 ]
+  grep -qx "dex-lock: --on-acquire was interrupted; the command was not started" polite.err
+  get-lock --owner me job
+  [ ! -e ran ]
+}
+
+@test "Ctrl-C while --on-acquire runs on a terminal ends run by it" {
+  run -0 "$BATS_TEST_DIRNAME/on-terminal" asked $'key:\003' \
+    dex-lock run --on-acquire 'echo asked; exec sleep 1000' job -- touch ran
+  [[ ${lines[-1]} == "status -2, "* ]]
+  [ ! -e ran ]
+  get-lock --owner me job
+}
+
 @test "what a failed --on-acquire has left behind ends before the lock is free" {
   # shellcheck disable=SC2016
   beside failing dex-lock run --on-acquire 'setsid sh -c "trap \"\" TERM; echo \$\$ >left; exec sleep 1000" & until [ -s left ]; do sleep 0.01; done; exit 1' \
