@@ -1,5 +1,6 @@
 // The signals that `run` passes on, as a descriptor. They are blocked in the thread that makes this
-// and in all that it starts.
+// and in all that it starts. Those that the caller has ignored (nohup, a shell's background job)
+// stay ignored: blocked, they would come all the same.
 //
 // Threads: one.
 #pragma once
@@ -8,7 +9,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -27,7 +27,12 @@ class CaughtSignals {
   CaughtSignals() {
     sigset_t set;
     sigemptyset(&set);
-    std::ranges::for_each(kForwardedSignals, [&set](int signal) { sigaddset(&set, signal); });
+    for (const int signal : kForwardedSignals) {
+      struct sigaction now {};
+      if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) {
+        sigaddset(&set, signal);
+      }
+    }
     ::pthread_sigmask(SIG_BLOCK, &set, &before_);
     fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   }

@@ -66,7 +66,7 @@ END
 @test "a signal ends a wait at once, and the command is not run" {
   get-lock --owner a x
   for signal in TERM INT HUP; do
-    beside waiter dex-lock run --verbose x -- touch ran
+    beside waiter env --default-signal dex-lock run --verbose x -- touch ran
     eventually grep -q 'waiting: held by' waiter.err
     kill -"$signal" "${PID[waiter]}"
     [ "$(status_of waiter)" -eq $((128 + $(kill -l "$signal"))) ]
@@ -75,6 +75,16 @@ END
   get-lock --owner a x
   release-lock --owner a x
   within 30 dex-lock run --try x -- true
+}
+
+@test "a signal that the caller ignores ends no wait: nohup" {
+  get-lock --owner a x
+  beside waiter nohup dex-lock run --verbose x -- echo ran
+  eventually grep -q 'waiting: held by' waiter.err
+  kill -HUP "${PID[waiter]}"
+  release-lock --owner a x
+  [ "$(status_of waiter)" -eq 0 ]
+  grep -qx ran waiter.out
 }
 
 @test "a command stopped and continued by hand goes on" {
