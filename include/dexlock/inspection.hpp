@@ -1,6 +1,6 @@
 // Looks at the lock servers and at what they know of the locks. Takes no part in anything: it forms
 // no group, changes no lock, and needs no majority to tell what it sees. (A store that is missing
-// is made, as by every call.)
+// is made, as by every call.) What it sees of holders is remembered for later calls of this host.
 //
 // A server that does not answer is given up after a limit, and told as such.
 //
@@ -60,7 +60,7 @@ struct DEXLOCK_API ServersSight {
   [[nodiscard]] std::string verdict() const;
 };
 
-struct HolderSight {
+struct DEXLOCK_API HolderSight {
   std::uint64_t token = 0;
   std::string who;  // any bytes
   Sharing sharing;
@@ -68,6 +68,11 @@ struct HolderSight {
   std::chrono::milliseconds stop_timeout{};
   std::optional<std::uint32_t> heartbeat;                  // the newest that any server shows
   std::optional<std::chrono::milliseconds> heartbeat_age;  // known of holders on this machine
+  std::optional<std::chrono::milliseconds> unchanged;      // so long this host has seen no new one
+  bool lapsed = false;  // its lease is over, by what is seen here: whoever asks may take it over
+
+  // The same in words; empty: it has not lapsed.
+  [[nodiscard]] std::string lapse() const;
 };
 
 struct WaiterSight {

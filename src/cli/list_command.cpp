@@ -44,8 +44,10 @@ std::string table(const std::vector<LockSight>& locks) {
     const std::string waiting = std::to_string(lock.waiters.size());
     const std::string closed = lock.closed.empty() ? "" : "(" + shown_text(lock.closed) + ")";
     for (const HolderSight& holder : lock.holders) {
-      row(lock.name, "held", std::to_string(holder.token), shown_time(holder.heartbeat_age),
-          waiting, shown_text(holder.who) + (closed.empty() ? "" : ' ' + closed));
+      const std::string lapse = holder.lapsed ? " (" + holder.lapse() + ")" : "";
+      row(lock.name, holder.lapsed ? "lapsed" : "held", std::to_string(holder.token),
+          shown_time(holder.heartbeat_age), waiting,
+          shown_text(holder.who) + lapse + (closed.empty() ? "" : ' ' + closed));
     }
     if (!lock.is_held()) {
       row(lock.name, closed.empty() ? "free" : "closed", std::to_string(lock.last_token), "-",
@@ -61,7 +63,8 @@ int list_command(std::span<const std::string> words) {
   CLI::App app(
       "Lists all locks that any reachable lock server knows, by the newest record of each. TOKEN: "
       "of the holder, or the last one given. BEAT: how old the holder's heartbeat is, where that "
-      "is known (of holders on this machine). WAIT: how many stand in line.",
+      "is known (of holders on this machine). WAIT: how many stand in line. lapsed: the holder's "
+      "lease is over, as far as this host has seen; whoever asks may take the lock over.",
       "dex-lock list");
   app.group("See what is held");
   app.footer(R"(examples:

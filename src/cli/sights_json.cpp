@@ -36,6 +36,8 @@ std::string json_of(const HolderSight& holder) {
       .add("stop_timeout_ms", holder.stop_timeout.count())
       .add("heartbeat", holder.heartbeat)
       .add("heartbeat_age_ms", in_ms(holder.heartbeat_age))
+      .add("unchanged_ms", in_ms(holder.unchanged))
+      .add("lapsed", holder.lapsed)
       .text();
 }
 

@@ -65,7 +65,9 @@ void add_lock(Paper& paper, const LockSight& lock, std::size_t width, const TopL
   for (const HolderSight& holder : lock.holders) {
     paper.line(fmt::format("{:<{}}  {:>6}  {:>8}  {:>4}  {}", cut_text(lock.name, width), width,
                            holder.token, shown_time(holder.heartbeat_age), lock.waiters.size(),
-                           shown_text(holder.who, look.utf8)));
+                           shown_text(holder.who, look.utf8) +
+                               (holder.lapsed ? " (" + holder.lapse() + ")" : "")),
+               holder.lapsed ? Ink::bad : Ink::plain);
   }
   const std::size_t shown = std::min(lock.waiters.size(), kWaitersShownMax);
   for (std::size_t at = 0; at < shown; ++at) {

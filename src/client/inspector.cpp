@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/client_context.hpp"
+#include "client/clock.hpp"
 #include "client/inspection.hpp"
 #include "client/lock_sights.hpp"
 #include "client/past_holds.hpp"
@@ -14,16 +15,20 @@
 #include "dexlock/inspection.hpp"
 #include "lock/lock_name.hpp"
 #include "lock/quorum.hpp"
+#include "store/shell_acceptor.hpp"
 
 namespace dexlock {
 namespace {
 
 constexpr std::chrono::milliseconds kMoment{200};
+constexpr std::size_t kRememberedMax = 256;  // a small file each
 
 class ClusterInspector final : public Inspector {
  public:
   ClusterInspector(const ClientContext& context, const InspectorOptions& options)
-      : inspection_(context.config, context.memory.group(),
+      : memory_(context.memory),
+        live_(options.live),
+        inspection_(context.config, context.memory.group(),
                     {.answer = options.patience,
                      .connect = options.live ? kMoment : options.patience + kMoment}) {}
 
@@ -65,7 +70,7 @@ class ClusterInspector final : public Inspector {
     inspection_.settle();
     for (const auto& [name, states] : shown) {
       if (!states.empty()) {
-        sight.locks.push_back(lock_sight(name, states));
+        sight.locks.push_back(lock_sight(name, states, inspection_.size(), look(name, states)));
       }
     }
     sight.servers = servers_sight(inspection_);
@@ -119,9 +124,9 @@ class ClusterInspector final : public Inspector {
       return;
     }
     const bool local = inspection_.config().servers[server].kind == ServerEntry::Kind::dir;
-    inspection_.read(server, name, [&shown, local, troubles](const Reply& reply) {
+    inspection_.read(server, name, [&shown, local, server, troubles](const Reply& reply) {
       if (const auto* answer = std::get_if<Answer>(&reply)) {
-        shown.push_back({answer->state, local});
+        shown.push_back({answer->state, local, server, now()});
       } else {
         troubles->push_back(std::get<Fault>(reply).text);
       }
@@ -137,11 +142,14 @@ class ClusterInspector final : public Inspector {
     inspection_.settle();
     OneLockSight sight{.servers = servers_sight(inspection_)};
     std::vector<ShownState> all;
+    for (const auto& of_one : shown) {
+      all.insert(all.end(), of_one.begin(), of_one.end());
+    }
+    const Silence silence = look(name, all);
     for (std::size_t server = 0; server < inspection_.size(); ++server) {
       LockOnServer on_server;
       if (!shown[server].empty()) {
-        on_server.lock = lock_sight(name, shown[server]);
-        all.push_back(shown[server].front());
+        on_server.lock = lock_sight(name, shown[server], inspection_.size(), silence);
       } else if (!troubles[server].empty()) {
         on_server.trouble = troubles[server].front();
       } else {
@@ -150,10 +158,46 @@ class ClusterInspector final : public Inspector {
       }
       sight.on_server.push_back(std::move(on_server));
     }
-    sight.lock = lock_sight(name, all);
+    sight.lock = lock_sight(name, all, inspection_.size(), silence);
     return sight;
   }
 
+  // What is known of the holders' silence. One that looks again and again remembers by itself.
+  Silence look(const std::string& name, const std::vector<ShownState>& shown) {
+    const bool held = std::ranges::any_of(
+        shown, [](const ShownState& one) { return !record_of(one.state).is_free(); });
+    std::vector<std::string> incarnations;
+    for (std::size_t server = 0; server < inspection_.size(); ++server) {
+      const auto& greeting = inspection_.seat(server).greeting;
+      incarnations.push_back(greeting ? greeting->identity.incarnation : "");
+    }
+    const std::string file = key_file_name(name);
+    const auto seen = seen_.find(name);
+    std::optional<SeenLock> before;
+    if (held) {
+      before = seen != seen_.end() ? seen->second : memory_.seen(file);
+    }
+    const auto& group = inspection_.assembly().group();
+    Silence silence(std::move(before), group ? group->id : "", std::move(incarnations));
+    for (const ShownState& one : shown) {
+      silence.saw(one.server, one.state, one.at);
+    }
+    if (!held) {
+      seen_.erase(name);
+    } else if (auto news = silence.news()) {
+      if (!live_ && remembered_ < kRememberedMax) {
+        ++remembered_;
+        memory_.remember_seen(file, *news);
+      }
+      seen_[name] = std::move(*news);
+    }
+    return silence;
+  }
+
+  const HostMemory memory_;
+  const bool live_;
+  std::size_t remembered_ = 0;            // files that were written
+  std::map<std::string, SeenLock> seen_;  // by name, of locks that are held
   Inspection inspection_;
 };
 

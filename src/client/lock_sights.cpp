@@ -1,5 +1,7 @@
 #include "client/lock_sights.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -7,6 +9,8 @@
 #include "client/clock.hpp"
 #include "client/held_text.hpp"
 #include "client/who_text.hpp"
+#include "lease/timing.hpp"
+#include "lock/quorum.hpp"
 #include "lock/ticket.hpp"
 
 namespace dexlock {
@@ -58,23 +62,39 @@ const State& newest_of(const std::vector<ShownState>& shown) {
       ->state;
 }
 
+// By this machine's clock, where a majority of the stores is here: a name of a host proves nothing,
+// and of a newer heartbeat a majority would show one.
+bool has_lapsed_by_age(const HolderSight& sight, const Holder& holder,
+                       const std::vector<ShownState>& shown, std::size_t servers) {
+  const auto witnesses = std::ranges::count_if(shown, [&](const ShownState& one) {
+    return one.same_machine && record_of(one.state).find(holder.token) != nullptr;
+  });
+  return sight.heartbeat_age &&
+         *sight.heartbeat_age >= observation_time(holder.terms, true, kDriftPpm) + kBeatUnit &&
+         static_cast<std::size_t>(witnesses) >= majority(servers);
+}
+
 HolderSight holder_sight(const Record& record, const Holder& holder,
-                         const std::vector<ShownState>& shown) {
+                         const std::vector<ShownState>& shown, std::size_t servers,
+                         const Silence& silence) {
   HolderSight sight{.token = holder.token.value,
                     .who = name_of(holder.who, holder.client),
                     .sharing = sharing_of(record, holder.token),
                     .timeout = holder.terms.lease,
                     .stop_timeout = holder.terms.stop};
   bool here = is_of_this_host(holder.who);
-  for (const auto& [state, same_machine] : shown) {
-    here = here || same_machine;
-    if (const auto beat = state.beats.find(holder.token); beat != state.beats.end()) {
+  for (const ShownState& one : shown) {
+    here = here || one.same_machine;
+    if (const auto beat = one.state.beats.find(holder.token); beat != one.state.beats.end()) {
       sight.heartbeat = std::max(sight.heartbeat.value_or(0), beat->second);
     }
   }
   if (here && sight.heartbeat) {
     sight.heartbeat_age = age_of(*sight.heartbeat);
   }
+  const Instant at = now();
+  sight.unchanged = silence.unchanged(holder, at);
+  sight.lapsed = silence.has_lapsed(holder, at) || has_lapsed_by_age(sight, holder, shown, servers);
   return sight;
 }
 
@@ -105,7 +125,18 @@ std::string_view end_word(EndKind how) {
   std::unreachable();
 }
 
-LockSight lock_sight(const std::string& name, const std::vector<ShownState>& shown) {
+std::string HolderSight::lapse() const {
+  if (!lapsed) {
+    return "";
+  }
+  const auto silent =
+      std::max(heartbeat_age.value_or(milliseconds(0)), unchanged.value_or(milliseconds(0)));
+  return fmt::format("no sign of life for {} s, may be taken over",
+                     silent / std::chrono::seconds(1));
+}
+
+LockSight lock_sight(const std::string& name, const std::vector<ShownState>& shown,
+                     std::size_t servers, const Silence& silence) {
   LockSight sight{.name = name};
   if (shown.empty()) {
     return sight;
@@ -117,10 +148,11 @@ LockSight lock_sight(const std::string& name, const std::vector<ShownState>& sho
   }
   sight.closed = closed_text(record.gate);
   for (const Holder& holder : record.holders) {
-    sight.holders.push_back(holder_sight(record, holder, shown));
+    sight.holders.push_back(holder_sight(record, holder, shown, servers, silence));
   }
   std::vector<Ticket> tickets;
-  for (const auto& [state, _] : shown) {
+  for (const ShownState& one : shown) {
+    const State& state = one.state;
     tickets.insert(tickets.end(), state.tickets.begin(), state.tickets.end());
     sight.shown_by += state.accepted == newest.accepted && state.value == newest.value ? 1U : 0U;
   }

@@ -6,6 +6,7 @@
 #include "client/closed_text.hpp"
 #include "client/held_text.hpp"
 #include "client/home_directory.hpp"
+#include "client/lock_sights.hpp"
 #include "client/one_shot_call.hpp"
 #include "client/who_text.hpp"
 #include "dexlock/one_shot.hpp"
@@ -95,6 +96,42 @@ std::string server_text(const Cluster::ServerView& view, const std::optional<Rep
   return text + state_text(std::get<Answer>(*reply).state);
 }
 
+// Holders whose lease is over, by what this host has seen; what it sees now is remembered.
+std::string lapsed_text(const Cluster& cluster, const std::string& name,
+                        const ClientContext& context,
+                        const std::vector<std::optional<Reply>>& replies,
+                        const std::vector<Instant>& received) {
+  std::vector<ShownState> shown;
+  std::vector<std::string> incarnations;
+  for (std::size_t server = 0; server < replies.size(); ++server) {
+    const auto& greeting = cluster.greeting(server);
+    incarnations.push_back(greeting ? greeting->identity.incarnation : "");
+    const auto* answer = replies[server] ? std::get_if<Answer>(&*replies[server]) : nullptr;
+    if (answer != nullptr) {
+      const bool local = context.config.servers[server].kind == ServerEntry::Kind::dir;
+      shown.push_back({answer->state, local, server, received[server]});
+    }
+  }
+  if (!cluster.group()) {
+    return "";
+  }
+  Silence silence(context.memory.seen(key_file_name(name)), cluster.group()->id,
+                  std::move(incarnations));
+  for (const ShownState& one : shown) {
+    silence.saw(one.server, one.state, one.at);
+  }
+  if (const auto news = silence.news()) {
+    context.memory.remember_seen(key_file_name(name), *news);
+  }
+  std::string text;
+  for (const HolderSight& holder : lock_sight(name, shown, replies.size(), silence).holders) {
+    if (holder.lapsed) {
+      text += "  token " + std::to_string(holder.token) + ": " + holder.lapse() + '\n';
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<std::string> show_lock(const OneShotOptions& options) {
@@ -114,6 +151,7 @@ Result<std::string> show_lock(const OneShotOptions& options) {
   }
   OneShotCall call(*context, name->text(), options.keeper);
   std::vector<std::optional<Reply>> replies(context->config.servers.size());
+  std::vector<Instant> received(replies.size());
   const auto all_told = [&] {
     for (std::size_t server = 0; server < replies.size(); ++server) {
       const auto view = call.cluster().view(server, name->text());
@@ -134,6 +172,7 @@ Result<std::string> show_lock(const OneShotOptions& options) {
                                 call.cluster().request(server, name->text(), Read{},
                                                        [&, server](const Reply& reply) {
                                                          replies[server] = reply;
+                                                         received[server] = now();
                                                          check();
                                                        });
                               }
@@ -146,6 +185,7 @@ Result<std::string> show_lock(const OneShotOptions& options) {
   for (std::size_t server = 0; server < replies.size(); ++server) {
     text += "  " + server_text(call.cluster().view(server, name->text()), replies[server]);
   }
+  text += lapsed_text(call.cluster(), name->text(), *context, replies, received);
   for (const AssemblyProblem& problem : call.cluster().assembly().problems()) {
     text += "  note: " + problem.text + '\n';
   }

@@ -1,30 +1,9 @@
 #include "client/shown_holders.hpp"
 
-#include <algorithm>
-
 #include "client/held_text.hpp"
-#include "lease/timing.hpp"
+#include "client/silence.hpp"
 
 namespace dexlock {
-namespace {
-
-// The latest change that any server has shown counts.
-std::optional<std::chrono::milliseconds> unchanged_for(const Observer& observer, Instant now) {
-  std::optional<Nanoseconds> shortest;
-  for (const auto& sighting : observer.sightings()) {
-    if (sighting) {
-      const Nanoseconds since = elapsed_for_observer(sighting->since, now);
-      shortest = shortest ? std::min(*shortest, since) : since;
-    }
-  }
-  if (!shortest) {
-    return std::nullopt;
-  }
-  return std::chrono::duration_cast<std::chrono::milliseconds>(*shortest);
-}
-
-}  // namespace
-
 std::vector<LockHolder> shown_holders(const Record& record) {
   std::vector<LockHolder> shown;
   for (const Holder& holder : record.holders) {

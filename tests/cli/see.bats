@@ -149,6 +149,41 @@ held() {
   done
 }
 
+lapsed() {
+  [ "$(dex-lock list --json job | json 'd["locks"][0]["holders"][0]["lapsed"]')" = true ]
+}
+
+held_on() {
+  [ "$(dex-lock list --json job | json 'd["locks"][0]["holders"][0]["lapsed"]')" = false ]
+}
+
+lapsed_in_words() {
+  run -0 fields dex-lock list
+  [[ $output == "job lapsed 1 "*"(no sign of life for "*" s, may be taken over)" ]]
+  run -0 show-lock job
+  [[ $output == *"  token 1: no sign of life for "*" s, may be taken over" ]]
+}
+
+# A heartbeat, so that its age is known at the first look.
+has_beat() {
+  [ "$(dex-lock list --json job | json 'd["locks"][0]["holders"][0]["heartbeat"] is not None')" = true ]
+}
+
+@test "a killed holder whose lease is over is not shown as if it held on: by the age of its heartbeat" {
+  beside holder dex-lock run --timeout 2 job -- sleep 600
+  eventually has_beat
+  held_on
+  kill -KILL "${PID[holder]}"
+  rm -rf "$PLACE/state/seen"
+  eventually lapsed
+  lapsed_in_words
+  run -0 dex-lock list --json job
+  [ "$(json 'd["locks"][0]["holders"][0]["heartbeat_age_ms"] >= 2000' <<<"$output")" = true ]
+  [ "$(json 'd["locks"][0]["held"]' <<<"$output")" = true ]
+  get-lock --owner me job 30
+  held_on
+}
+
 # --- With three servers --------------------------------------------------------------------------
 
 @test "three servers: each is shown, with its times, its store and its group" {
@@ -220,4 +255,35 @@ held() {
   [[ $output == *"one and the same store"* ]]
   run -78 --separate-stderr dex-lock list
   [ -z "$output" ]
+}
+
+@test "a holder elsewhere that is dead lapses by what this host has seen, not at the first look" {
+  three_sockets
+  on_host other get-lock --owner me job 2
+  on_host other get-lock --owner me job 2
+  held_on
+  eventually lapsed
+  lapsed_in_words
+  run -0 dex-lock show --json job
+  [ "$(json 'd["lock"]["holders"][0]["unchanged_ms"] >= 2000' <<<"$output")" = true ]
+  # Another host has not looked yet.
+  run -0 fields on_host third dex-lock list
+  [[ $output == "job held 1 "* ]]
+  # Of two servers one that is away leaves a majority of witnesses; of one none.
+  kill -KILL "${PID[a]}"
+  eventually test -s "$PLACE/a.status"
+  lapsed
+  kill -KILL "${PID[b]}"
+  eventually test -s "$PLACE/b.status"
+  held_on
+}
+
+@test "a holder that renews never lapses" {
+  three_sockets
+  beside holder dex-lock run --timeout 3 job -- sleep 600
+  eventually held job
+  until=$(($(now_ms) + 4000))
+  while (($(now_ms) < until)); do
+    held_on
+  done
 }
