@@ -529,7 +529,7 @@ Result<void> EmbeddedStore::check() {
   {
     // The write transactions of `writing` end here, the turn with them.
     const Writing ended = std::move(*writing);
-    directory_.remove_leftovers();
+    StoreDirectory::remove_leftovers(directory_.path());
     SoftTable::remove_others(directory_.path(), table->id());
   }
   return sequence(

@@ -148,6 +148,7 @@ Result<std::shared_ptr<SoftTable>> SoftTable::make(LmdbEnv& records, const Place
   auto table = steps();
   if (table) {
     remove_others(place.store, id);
+    StoreDirectory::remove_leftovers(place.store);  // here, since this is seldom: once a boot
   } else {
     std::error_code ignored;
     fs::remove_all(directory, ignored);  // a half-made one is named by no record

@@ -73,6 +73,17 @@ Result<void> fill(const fs::path& place) {
       [&] { return sync_directory(place); });
 }
 
+// What fill() may have made of it. Needs no descriptor: there may be none left, which is why it
+// goes.
+void discard(const fs::path& place) {
+  for (const char* file :
+       {"records/data.mdb", "records/lock.mdb", "turn", "incarnation", "format"}) {
+    ::unlink((place / file).c_str());
+  }
+  ::rmdir((place / "records").c_str());
+  ::rmdir(place.c_str());
+}
+
 // Parents that are missing, each durable in its own parent.
 Result<void> make_parents(const fs::path& path) {
   std::error_code ignored;
@@ -89,21 +100,24 @@ Result<void> make_parents(const fs::path& path) {
   return sync_directory(parent.parent_path());
 }
 
+fs::path new_place(const fs::path& path) {
+  return path.native() + std::string(kNewMark) + random_hex(kIdBytes);
+}
+
 // A blank store under `path`, or somebody else's who was faster.
 Result<void> create(const fs::path& path) {
   if (auto done = make_parents(path); !done) {
     return done;
   }
-  const fs::path place = path.native() + std::string(kNewMark) + random_hex(kIdBytes);
-  std::error_code ignored;
+  const fs::path place = new_place(path);
   const auto done = sequence([&] { return make_directory(place); }, [&] { return fill(place); });
   if (!done) {
-    fs::remove_all(place, ignored);
+    discard(place);
     return done;
   }
   if (::rename(place.c_str(), path.c_str()) != 0) {
     const int error = errno;
-    fs::remove_all(place, ignored);
+    discard(place);
     if (error == EEXIST || error == ENOTEMPTY) {
       return {};  // somebody's store, or somebody's other things: opening it tells
     }
@@ -248,18 +262,23 @@ Result<void> StoreDirectory::still_there() const {
   return {};
 }
 
-void StoreDirectory::remove_leftovers() const {
-  const std::string prefix = path_.filename().native() + std::string(kNewMark);
+// Whoever makes a store and was stopped for so long may wake up: what is removed is taken from
+// under its name first, so that it finds all of it or nothing.
+void StoreDirectory::remove_leftovers(const fs::path& path) {
+  const std::string prefix = path.filename().native() + std::string(kNewMark);
   const auto now = fs::file_time_type::clock::now();
   std::error_code error;
-  for (fs::directory_iterator at(path_.parent_path(), error), end; !error && at != end;
+  for (fs::directory_iterator at(path.parent_path(), error), end; !error && at != end;
        at.increment(error)) {
     const std::string name = at->path().filename();
     std::error_code ignored;
     const bool ours =
         name.starts_with(prefix) && is_store_id(std::string_view(name).substr(prefix.size()));
     if (ours && now - fs::last_write_time(at->path(), ignored) > kLeftoverAge && !ignored) {
-      fs::remove_all(at->path(), ignored);
+      const fs::path taken = new_place(path);
+      if (::rename(at->path().c_str(), taken.c_str()) == 0) {
+        fs::remove_all(taken, ignored);
+      }
     }
   }
 }

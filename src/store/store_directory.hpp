@@ -36,8 +36,8 @@ class StoreDirectory {
   // store_gone unless `file` of this store is still the one with this identity.
   [[nodiscard]] Result<void> still_there(const std::filesystem::path& file,
                                          const FileIdentity& identity) const;
-  // Removes what crashes have left: directories of creations that never came to their rename.
-  void remove_leftovers() const;
+  // Removes what crashes have left beside `path`: stores whose creation never came to its rename.
+  static void remove_leftovers(const std::filesystem::path& path);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::filesystem::path turn() const { return path_ / "turn"; }

@@ -138,3 +138,16 @@ gone() {
   release-lock --owner a x
   eventually get-lock --owner b x
 }
+
+@test "a start without enough descriptors leaves nothing behind, and says what is missing" {
+  local limit
+  for limit in {6..24}; do
+    rm -rf "$PLACE/state"
+    (ulimit -n "$limit" && get-lock --owner me x 2>"$PLACE/said") || true
+    [ -z "$(find "$PLACE/state" -name '*.new-*' -o -name '*.tmp*')" ]
+  done
+  rm -rf "$PLACE/state"
+  run ! bash -c 'ulimit -n 8 && exec get-lock --owner me --verbose x'
+  [[ $output == *"Too many open files"* ]]
+  get-lock --owner me x
+}

@@ -378,6 +378,14 @@ TEST_F(EmbeddedStoreTest, ClearsWhatCrashesHaveLeft) {
   EXPECT_EQ(store->read("k").value().soft, "s");
 }
 
+TEST_F(EmbeddedStoreTest, TheNextStartClearsWhatAKilledOneHasLeft) {
+  const fs::path left = path().native() + ".new-" + std::string(24, 'a');
+  fs::create_directories(left / "records");
+  fs::last_write_time(left, fs::file_time_type::clock::now() - 2h);
+  ASSERT_TRUE(open_store(path()));
+  EXPECT_EQ(std::distance(fs::directory_iterator(scratch_.path()), {}), 1) << "the store alone";
+}
+
 TEST_F(EmbeddedStoreTest, FindsDamagedPages) {
   {
     const Store store = open_store(path());
