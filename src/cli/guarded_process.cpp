@@ -1,5 +1,6 @@
 #include "cli/guarded_process.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@ namespace dexlock {
 namespace {
 
 constexpr std::chrono::milliseconds kAtOnce{0};
+constexpr int kKillPollMs = 5;  // while what was killed has not vanished yet
 
 // It began with this setting in its environment.
 bool began_with(const ProcessStat& process, const std::string& setting) {
@@ -24,6 +26,32 @@ bool began_with(const ProcessStat& process, const std::string& setting) {
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   return ('\0' + text).find('\0' + setting + '\0') != std::string::npos;
 }
+
+// Of a command whose sentinel is dead: what is this process's now, among others.
+std::vector<ProcessStat> orphans_of(const std::string& mark, const Cgroup* group) {
+  std::vector<ProcessStat> left = processes_below(::getpid(), group);
+  const auto members = group != nullptr ? group->processes() : std::vector<pid_t>{};
+  std::erase_if(left, [&](const ProcessStat& process) {
+    return !began_with(process, mark) && std::ranges::find(members, process.pid) == members.end();
+  });
+  return left;
+}
+
+// The sentinel was killed before it could tell whether it had started the command. That ends with
+// it; what it has started meanwhile ends here.
+void end_orphans(const GuardedProcess::Start& what, std::chrono::nanoseconds deadline) {
+  while (boot_time() < deadline) {
+    const auto left = orphans_of(what.settings.front(), what.group);
+    if (left.empty()) {
+      return;
+    }
+    signal_each(left, SIGKILL);
+    ::poll(nullptr, 0, kKillPollMs);
+  }
+}
+
+// Why a dead sentinel starts nothing.
+bool is_end_of_sentinel(int error) { return error == EPIPE || error == ECONNRESET; }
 
 }  // namespace
 
@@ -46,22 +74,19 @@ std::expected<GuardedProcess, GuardedProcess::NotRun> GuardedProcess::start(
     sentinel.kill();
     return std::unexpected(NotRun{ETIME});
   }
-  return std::unexpected(
-      NotRun{news->kind == Sentinel::News::Kind::not_run ? news->value : ECHILD});
+  if (news->kind != Sentinel::News::Kind::not_run || is_end_of_sentinel(news->value)) {
+    end_orphans(what, deadline);
+    return std::unexpected(NotRun{ECHILD});
+  }
+  return std::unexpected(NotRun{news->value});
 }
 
-// Below the sentinel all is the command's. Once that is dead, so is the command, and what was left
-// of it is this process's, among others.
+// Below the sentinel all is the command's. Once that is dead, so is the command.
 std::vector<ProcessStat> GuardedProcess::all() const {
   if (sentinel_.alive()) {
     return processes_below(sentinel_.pid(), group_);
   }
-  std::vector<ProcessStat> left = processes_below(::getpid(), group_);
-  const auto members = group_ != nullptr ? group_->processes() : std::vector<pid_t>{};
-  std::erase_if(left, [&](const ProcessStat& process) {
-    return !began_with(process, mark_) && std::ranges::find(members, process.pid) == members.end();
-  });
-  return left;
+  return orphans_of(mark_, group_);
 }
 
 void GuardedProcess::signal_all(int signal) const {

@@ -21,7 +21,7 @@ namespace dexlock {
 
 class GuardedProcess {
  public:
-  // Why it could not be run: an errno of exec; ETIME: the deadline was over.
+  // Why it could not be run: an errno; ETIME: the deadline was over; ECHILD: the sentinel is dead.
   struct NotRun {
     int error = 0;
   };

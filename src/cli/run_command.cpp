@@ -249,9 +249,18 @@ class Holding {
   }
 
   int not_run(Program program, int error) {
+    if (error == ECHILD) {
+      complain(
+          "the sentinel, which was to start the command, was killed; the command was not started");
+      return static_cast<int>(ExitStatus::failed);
+    }
     complain("cannot run " + (program == kCommand ? options_.command.front() : "/bin/sh") + ": " +
              std::strerror(error));
-    return static_cast<int>(error == ENOENT ? ExitStatus::not_found : ExitStatus::not_executable);
+    const bool short_of =
+        error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;  // not its fault
+    return static_cast<int>(short_of          ? ExitStatus::failed
+                            : error == ENOENT ? ExitStatus::not_found
+                                              : ExitStatus::not_executable);
   }
 
   // What a hook may have left ends before others can have the lock.

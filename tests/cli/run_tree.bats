@@ -111,6 +111,19 @@ EOF
   get-lock --owner me job
 }
 
+@test "a sentinel that was killed starts nothing, and that is said: 125" {
+  get-lock --owner first job
+  beside waiter dex-lock run --verbose job -- touch ran
+  eventually grep -q 'waiting: held by' waiter.err
+  kill -KILL "$(sentinel_of waiter)"
+  release-lock --owner first job
+  [ "$(status_of waiter)" -eq 125 ]
+  [ "$(tail -n 1 waiter.err)" = \
+    "dex-lock: the sentinel, which was to start the command, was killed; the command was not started" ]
+  [ ! -e ran ]
+  get-lock --owner me job
+}
+
 @test "a command has a control group of its own, which goes with it" {
   local group=/sys/fs/cgroup
   [ ! -d "$group/unified" ] || group=$group/unified
