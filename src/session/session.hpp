@@ -315,6 +315,7 @@ class Session {
   void settle_beat(SessionOutput& output, Beat& beat, Instant now);
   [[nodiscard]] Beat* find_beat(AttemptId attempt);
   void start_confirm(SessionOutput& output, Instant now);
+  void start_stored_meanwhile(SessionOutput& output, Instant now);
   [[nodiscard]] ChangeFunction confirm_change() const;
   void on_confirm_declined(SessionOutput& output, Declined why, Instant now);
   void start_release(SessionOutput& output, Instant now);

@@ -61,6 +61,7 @@ void Session::on_hand_over_done(SessionOutput& output, const Outcome& outcome, I
       lose(output, "the lock was taken away");
     } else {
       output.events.emplace_back(NotHandedOver{declined->declined, declined->base});
+      start_stored_meanwhile(output, now);
     }
   } else {
     try_again(output, outcome, now);

@@ -197,7 +197,12 @@ void Session::on_confirmed(SessionOutput& output, const Chosen& chosen, Instant 
   output.save = true;
   std::ranges::move(beat.sends, std::back_inserter(output.sends));
   std::ranges::move(beat.events, std::back_inserter(output.events));
-  if (storing_ && belief_ && proposer_.idle()) {  // asked for while this was under way
+  start_stored_meanwhile(output, now);
+}
+
+// What was asked for while the proposer was at something else.
+void Session::start_stored_meanwhile(SessionOutput& output, Instant now) {
+  if (storing_ && belief_ && proposer_.idle()) {
     start_confirm(output, now);
   }
 }
@@ -260,6 +265,7 @@ void Session::on_released(SessionOutput& output, const Chosen& chosen) {
     output.events.emplace_back(HandedOver{chosen.value});
   }
   purpose_op_ = OpId{};
+  storing_.reset();
   // A ticket that its removal did not reach may still inherit the lock, and a request for a vote
   // may come late, or once more.
   maybe_listed_ = listed_late_;

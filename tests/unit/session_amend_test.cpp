@@ -217,6 +217,25 @@ TEST_F(SessionAmendTest, AHolderHandsOverToTheNextOrToWhomItNames) {
   EXPECT_TRUE(cluster.holds(b));
 }
 
+TEST_F(SessionAmendTest, AValueAskedForDuringAHandOverIsNotStoredWithALaterHold) {
+  const std::size_t a = asking("a");
+  const std::size_t b = asking("b");
+  cluster.hand_over(a);
+  cluster.store(a, "v");
+  cluster.run_for(seconds(1));
+  ASSERT_TRUE(cluster.holds(b));
+  cluster.release(b);
+  cluster.run_for(seconds(1));
+  cluster.acquire(a);
+  cluster.run_for(seconds(1));
+  ASSERT_TRUE(cluster.holds(a));
+  cluster.hand_over(a);
+  cluster.run_for(seconds(1));
+  ASSERT_EQ(cluster.count<NotHandedOver>(a), 1U);
+  EXPECT_EQ(cluster.count<Stored>(a), 0U);
+  EXPECT_EQ(cluster.server(0).durable.value->data, "");
+}
+
 TEST_F(SessionAmendTest, WithoutAWaiterTheLockIsKept) {
   const std::size_t a = asking("a");
   cluster.hand_over(a);

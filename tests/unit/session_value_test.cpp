@@ -44,6 +44,16 @@ TEST_F(SessionValueTest, OneThatIsAskedForMeanwhileIsStoredAfterIt) {
   EXPECT_EQ(newest().data, "w");
 }
 
+TEST_F(SessionValueTest, OneThatIsAskedForDuringAHandOverThatIsDeclinedIsStored) {
+  cluster.hand_over(a);
+  cluster.store(a, "v");
+  cluster.run_for(Nanoseconds(0));
+  EXPECT_EQ(cluster.count<NotHandedOver>(a), 1U);
+  EXPECT_EQ(cluster.count<Stored>(a), 1U);
+  EXPECT_EQ(newest().data, "v");
+  EXPECT_TRUE(cluster.holds(a));
+}
+
 TEST_F(SessionValueTest, GoesOnTryingWhileItHolds) {
   cluster.store(a, "v");
   cluster.run_for(seconds(2), [](const auto& m) {
