@@ -8,11 +8,11 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
 #include <vector>
 
 #include "cli/command_line.hpp"
 #include "cli/parse.hpp"
+#include "cli/resource_place.hpp"
 #include "cli/token_record.hpp"
 #include "dexlock/exit_status.hpp"
 #include "lock/lock_name.hpp"
@@ -77,19 +77,12 @@ int guard_over_ssh(const GuardOptions& options, const std::string& host, const s
   return static_cast<int>(ExitStatus::failed);
 }
 
-// HOST:PATH, as scp has it: the part before the first colon has no slash.
-std::optional<std::size_t> colon_of_host(const std::string& resource) {
-  const std::size_t colon = resource.find(':');
-  const bool is_host = colon != std::string::npos && colon > 0 && resource.front() != '-' &&
-                       resource.find('/') > colon;
-  return is_host ? std::optional(colon) : std::nullopt;
-}
-
 }  // namespace
 
 int guard_command(std::span<const std::string> words) {
   CLI::App app(
-      "Runs COMMAND at RESOURCE, a path or HOST:PATH, unless a newer fencing token than --token "
+      "Runs COMMAND at RESOURCE, a path, HOST:PATH or [ADDRESS]:PATH, unless a newer fencing token "
+      "than --token "
       "has been there. One guarded command works at a resource at a time.",
       "dex-lock guard");
   app.group("Hold a lock");
@@ -150,9 +143,13 @@ examples:
   if (!read_duration(options.wait, kStopLimits, "--wait", wait)) {
     return static_cast<int>(ExitStatus::usage);
   }
-  if (const auto colon = colon_of_host(options.resource)) {
-    return guard_over_ssh(options, options.resource.substr(0, *colon),
-                          options.resource.substr(*colon + 1));
+  const auto place = parse_resource_place(options.resource);
+  if (!place) {
+    complain("guard: " + place.error().text);
+    return guard_status_of(place.error());
+  }
+  if (*place) {
+    return guard_over_ssh(options, (*place)->host, (*place)->path);
   }
   auto record = TokenRecord::open(options.resource);
   auto allowed = record ? record->take_turn(wait) : std::unexpected(record.error());

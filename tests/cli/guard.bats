@@ -79,6 +79,20 @@ EOF
   DEXLOCK_SSH=/no/such/ssh run -125 guard --token 4 there:file -- touch ran
 }
 
+@test "an address stands in brackets; a URL, or an address without them, is refused in one line" {
+  write_script ssh <<'EOF'
+echo "$2"
+EOF
+  export DEXLOCK_SSH=ssh
+  [ "$(guard --token 3 '[::1]:/srv' -- true)" = ::1 ]
+  [ "$(guard --token 3 'ann@[::1]:/srv' -- true)" = ann@::1 ]
+  for resource in ssh://there/srv fe80::1:/srv '[::1' there:; do
+    run -64 --separate-stderr dex-lock guard --name job --token 3 "$resource" -- true
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    [[ $stderr == *"$resource"*"give HOST:PATH, or [ADDRESS]:PATH"* ]]
+  done
+}
+
 @test "a symbolic link is no way around, and a pipe in the record's place no way to hang" {
   mkdir data/real
   ln -s real data/link
