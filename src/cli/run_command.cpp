@@ -316,7 +316,13 @@ std::optional<int> ask_before(const RunOptions& options, const CaughtSignals& si
   if (options.hooks.before.empty()) {
     return std::nullopt;
   }
-  Hook hook("--before", options.hooks.before, {"DEXLOCK_NAME=" + options.lease.name},
+  std::string names;
+  for (const std::string& name : names_asked_for(options)) {
+    names += (names.empty() ? "" : " ") + name;
+  }
+  // Of a pool nobody knows yet which one it will be.
+  const std::string name = options.any.empty() ? options.lease.name : "";
+  Hook hook("--before", options.hooks.before, {"DEXLOCK_NAME=" + name, "DEXLOCK_NAMES=" + names},
             options.hooks.limit);
   int signal = 0;
   const auto status = run_hook(hook, signals, signal);
@@ -326,8 +332,7 @@ std::optional<int> ask_before(const RunOptions& options, const CaughtSignals& si
   if (*status == 0) {
     return std::nullopt;
   }
-  complain("lock " + options.lease.name + " is not asked for: --before said " +
-           std::to_string(*status));
+  complain("lock " + names + " is not asked for: --before said " + std::to_string(*status));
   return W_EXITCODE(options.not_acquired, 0);
 }
 

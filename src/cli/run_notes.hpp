@@ -13,7 +13,8 @@ inline constexpr std::string_view kRunNotes = R"(environment of COMMAND:
   DEXLOCK_TOKENS  the token of each lock, as `a=5 b=2`
   DEXLOCK_DEADLINE_FILE  for `dex-lock remaining`
 environment of hooks:
-  DEXLOCK_NAME  and the others of COMMAND, but for `--before`, which has only this one
+  DEXLOCK_NAME  and the others of COMMAND; for `--before` this one only, empty with `--any`
+  DEXLOCK_NAMES  for `--before`: all locks that it will ask for, blanks between them
   DEXLOCK_PREVIOUS_TOKEN  for `--fence-previous`: the token of the holder that did not give it up
   DEXLOCK_PREVIOUS_HOST  its host
   DEXLOCK_PREVIOUS_OWNER  all it has told of itself

@@ -162,6 +162,13 @@ std::optional<int> read_run_options(std::span<const std::string> words, RunOptio
   return std::nullopt;
 }
 
+std::vector<std::string> names_asked_for(const RunOptions& options) {
+  std::vector<std::string> names = options.any;
+  names.push_back(options.lease.name);
+  names.insert(names.end(), options.also.begin(), options.also.end());
+  return names;
+}
+
 void explain(const RunOptions& options) {
   const StopLadder ladder = ladder_of(options);
   const auto line = [](nanoseconds at, const std::string& what) {

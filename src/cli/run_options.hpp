@@ -50,6 +50,9 @@ struct RunOptions {
   return stop_ladder({.lease = options.lease.timeout, .stop = options.lease.stop_timeout});
 }
 
+// NAME and those of --also, or the pool of --any.
+[[nodiscard]] std::vector<std::string> names_asked_for(const RunOptions& options);
+
 // What would happen when, on stderr.
 void explain(const RunOptions& options);
 

@@ -20,12 +20,6 @@ namespace {
 
 constexpr int kShowAgainMs = 500;
 
-std::vector<std::string> pool(const RunOptions& options) {
-  std::vector<std::string> names = options.any;
-  names.push_back(options.lease.name);
-  return names;
-}
-
 std::string text_of(const Waiting& waiting) {
   std::string text = waiting.why;
   if (waiting.before > 0) {
@@ -60,9 +54,10 @@ Acquired wait_for_lock(RunOptions& options, const CaughtSignals& signals) {
   std::stop_source stop;
   std::thread waiting([&] {
     try {
-      acquired.lease = options.any.empty()
-                           ? Lease::acquire_all(options.lease, options.also, stop.get_token())
-                           : Lease::acquire_any(options.lease, pool(options), stop.get_token());
+      acquired.lease =
+          options.any.empty()
+              ? Lease::acquire_all(options.lease, options.also, stop.get_token())
+              : Lease::acquire_any(options.lease, names_asked_for(options), stop.get_token());
     } catch (const std::exception& error) {  // no descriptor, no thread, no memory left
       acquired.lease = fail(Errc::io, std::string("cannot wait for the lock: ") + error.what());
     }

@@ -22,6 +22,21 @@ teardown() {
   [ -e ran ]
 }
 
+@test "--before is asked once, and told of all locks that will be asked for" {
+  # shellcheck disable=SC2016
+  local asks='echo "$DEXLOCK_NAME:$DEXLOCK_NAMES"'
+  export DEXLOCK_NAME=outer DEXLOCK_NAMES=outer
+  run -0 dex-lock run --before "$asks" job -- true
+  [ "$output" = "job:job" ]
+  run -0 dex-lock run --before "$asks" --also b --also c a -- true
+  [ "$output" = "a:a b c" ]
+  run -0 dex-lock run --before "$asks" --any b c a -- true
+  [ "$output" = ":b c a" ]
+  run -124 --separate-stderr dex-lock run --before false --any b a -- touch ran
+  [ "$stderr" = "dex-lock: lock b a is not asked for: --before said 1" ]
+  [ ! -e ran ]
+}
+
 @test "a --before that hangs is killed when its time is over, with what it has started" {
   run -124 --separate-stderr dex-lock run --hook-timeout 0.2 \
     --before 'sleep 1000 & echo $! >hung; wait' job -- touch ran
