@@ -182,6 +182,10 @@ class HandOverCall {
 
 Result<ChangeOutcome> hand_over_lock(const OneShotOptions& options,
                                      const std::optional<std::string>& to, Remarks& remarks) {
+  if (to && to->find_first_not_of(' ') == std::string::npos) {
+    return fail(Errc::bad_argument,
+                "--to is empty, which fits all who wait; leave it out for who is next");
+  }
   auto owned = OwnedLock::open(options, kHandOverLimit);
   if (!owned) {
     return std::unexpected(owned.error());

@@ -60,6 +60,18 @@ waits() {
   [ "$(get-lock --owner me --print-token job 600)" -eq 1 ]
 }
 
+@test "an empty --to, which would fit anybody, is refused" {
+  three_sockets
+  get-lock --owner me job 600
+  in_line one
+  for to in '' ' '; do
+    run --separate-stderr -64 dex-lock handover --owner me job --to "$to"
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    [[ $stderr == *"--to is empty"*"leave it out"* ]]
+  done
+  [ "$(get-lock --owner me --print-token job 600)" -eq 1 ]
+}
+
 @test "who does not hold it can hand nothing over" {
   three_sockets
   run --separate-stderr -1 dex-lock handover --owner me job
