@@ -41,14 +41,17 @@ constexpr std::string_view kBadIdle = "DEXLOCK_KEEPER_IDLE: give whole seconds f
 
 }  // namespace
 
-std::optional<KeeperUse> keeper_use(std::string& note) {
+std::optional<KeeperUse> keeper_use() {
+  if (std::getenv("DEXLOCK_TOKEN") != nullptr) {
+    return std::nullopt;
+  }
   const auto idle = idle_time();
   if (!idle) {
-    note = std::string(kBadIdle) + "; no keeper is used";
+    complain(std::string(kBadIdle) + "; no keeper is used");
   }
   std::error_code error;
   const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).native();
-  if (!idle || idle->count() == 0 || error || std::getenv("DEXLOCK_TOKEN") != nullptr) {
+  if (!idle || idle->count() == 0 || error) {
     return std::nullopt;
   }
   return KeeperUse{.program = program, .version = DEXLOCK_VERSION};

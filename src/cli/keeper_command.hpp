@@ -14,8 +14,8 @@ namespace dexlock {
 // `arguments`: without the command's own name.
 [[nodiscard]] int keeper_command(std::span<const std::string> arguments);
 
-// Nothing where none is wanted: DEXLOCK_KEEPER_IDLE is 0 or no number, or this is a command of
-// `run`, all of whose processes end with its lock. `note`: if there is something to say about that.
-[[nodiscard]] std::optional<KeeperUse> keeper_use(std::string& note);
+// Nothing where none is wanted: DEXLOCK_KEEPER_IDLE is 0 or (after a complaint) no number, or this
+// is a command of `run`, all of whose processes end with its lock.
+[[nodiscard]] std::optional<KeeperUse> keeper_use();
 
 }  // namespace dexlock

@@ -25,7 +25,6 @@ struct Arguments {
   bool verbose = false;
   bool print_token = false;
   SharingOptions sharing;
-  std::string keeper_note;
 };
 
 enum class Takes { name, timeouts, step };
@@ -66,22 +65,17 @@ std::optional<int> read_arguments(CLI::App& app, Takes takes, std::span<const st
   const char* verbose = std::getenv("verbose");
   arguments.verbose = arguments.verbose || (verbose != nullptr && *verbose != '\0');
   arguments.options.name = name;
-  arguments.options.keeper = keeper_use(arguments.keeper_note);
   const bool fine =
       read_duration(timeout, kLeaseLimits, "TIMEOUT", arguments.options.timeout) &&
       read_duration(timeout2, kStopLimits, "TIMEOUT2", arguments.options.stop_timeout) &&
       read_duration(step, kStepLimits, "STEP", arguments.options.step);
   const auto sharing = arguments.sharing.read();
   arguments.options.sharing = sharing.value_or(Sharing{});
-  return fine && sharing ? std::nullopt : std::optional(static_cast<int>(ExitStatus::usage));
-}
-
-Remarks remarks_of(const Arguments& arguments) {
-  Remarks remarks;
-  if (!arguments.keeper_note.empty()) {
-    remarks.notes.push_back(arguments.keeper_note);
+  if (!fine || !sharing) {
+    return static_cast<int>(ExitStatus::usage);
   }
-  return remarks;
+  arguments.options.keeper = keeper_use();
+  return std::nullopt;
 }
 
 void show(const Remarks& remarks, bool verbose, const std::string& said) {
@@ -127,7 +121,7 @@ int init_lock_command(std::span<const std::string> words) {
   if (const auto status = read_arguments(app, Takes::timeouts, words, arguments)) {
     return *status;
   }
-  Remarks remarks = remarks_of(arguments);
+  Remarks remarks;
   const auto result = init_lock(arguments.options, remarks);
   return ended(remarks, arguments.verbose, result);
 }
@@ -146,7 +140,7 @@ int get_lock_command(std::span<const std::string> words) {
   if (const auto status = read_arguments(app, Takes::step, words, arguments)) {
     return *status;
   }
-  Remarks remarks = remarks_of(arguments);
+  Remarks remarks;
   const auto result = get_lock(arguments.options, remarks);
   show(remarks, arguments.verbose, result ? "" : result.error().text);
   if (!result) {
@@ -187,7 +181,7 @@ int release_lock_command(std::span<const std::string> words) {
   if (const auto status = read_arguments(app, Takes::timeouts, words, arguments)) {
     return *status;
   }
-  Remarks remarks = remarks_of(arguments);
+  Remarks remarks;
   const auto result = release_lock(arguments.options, remarks);
   return ended(remarks, arguments.verbose, result);
 }

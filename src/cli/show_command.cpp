@@ -105,8 +105,7 @@ int show_command(std::span<const std::string> words) {
   if (look.json) {
     return show_json(options, inspecting);
   }
-  std::string note;
-  options.keeper = keeper_use(note);
+  options.keeper = keeper_use();
   const auto text = show_lock(options);
   return text ? print(shown_lines(*text)) : fail_with(text.error());
 }

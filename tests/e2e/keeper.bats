@@ -127,8 +127,14 @@ END
 
 @test "without it everything works: switched off, badly set, and in a command of run" {
   DEXLOCK_KEEPER_IDLE=0 get-lock x 30
-  DEXLOCK_KEEPER_IDLE=soon run -0 get-lock --verbose x 30
-  [[ $output == *"DEXLOCK_KEEPER_IDLE: give whole seconds"* ]]
+  for idle in soon 1.5 -1 86401 ''; do
+    for command in "get-lock x 30" "show-lock x" "dex-lock show x"; do
+      # shellcheck disable=SC2086
+      DEXLOCK_KEEPER_IDLE=$idle run -0 --separate-stderr $command
+      [[ $stderr == *": DEXLOCK_KEEPER_IDLE: give whole seconds from 0 to 86400; no keeper is used" ]]
+      [ "${#stderr_lines[@]}" -eq 1 ]
+    done
+  done
   dex-lock run y -- get-lock x 30
   no_keeper
   [ -z "$(connections)" ]
