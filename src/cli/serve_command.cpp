@@ -18,6 +18,7 @@
 #include "cli/command_line.hpp"
 #include "cli/log_writer.hpp"
 #include "cli/parse.hpp"
+#include "cli/signal_names.hpp"
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
 #include "server/lock_server.hpp"
@@ -200,6 +201,11 @@ int serve_command(std::span<const std::string> words) {
   }
   LogWriter log(STDERR_FILENO);
   const auto tell = [&log](const std::string& text) { log.put(text); };
+  const auto tell_news = [&](const std::string& text) {
+    if (given.log != LogLevel::quiet) {
+      tell(text);
+    }
+  };
   options->on_trouble = tell;
   if (given.log != LogLevel::quiet) {
     options->on_news = tell;
@@ -215,14 +221,18 @@ int serve_command(std::span<const std::string> words) {
     complain(server.error().text);
     return status_of(server.error());
   }
-  signals.async_wait([&](const boost::system::error_code& ec, int) {
+  signals.async_wait([&](const boost::system::error_code& ec, int signal) {
     if (!ec) {
+      tell_news("stopping: told to by SIG" + signal_name(signal) +
+                "; what has been asked is still answered");
       notify_manager("STOPPING=1");
       (*server)->stop([&] { loop.stop(); });
     }
   });
   notify_manager("READY=1");
   loop.run();
+  server->reset();
+  tell_news("ended: the store is closed");
   return static_cast<int>(ExitStatus::ok);
 }
 

@@ -54,6 +54,24 @@ teardown() {
   get-lock --owner you job 30
 }
 
+@test "a server that is told to stop says by what, and that it has ended; with -q nothing" {
+  local signal
+  for signal in TERM INT; do
+    serve a --listen "unix:$PLACE/a.sock"
+    kill "-$signal" "${PID[a]}"
+    [ "$(status_of a)" -eq 0 ]
+    diff - <(tail -n 2 a.err) <<END
+dex-lock: stopping: told to by SIG$signal; what has been asked is still answered
+dex-lock: ended: the store is closed
+END
+  done
+  beside a dex-lock serve --store "$PLACE/store-a" --listen "unix:$PLACE/a.sock" -q
+  eventually test -S a.sock
+  kill -TERM "${PID[a]}"
+  [ "$(status_of a)" -eq 0 ]
+  [ ! -s a.err ]
+}
+
 @test "the loss of the volatile table closes fast ballots after SIGKILL, not after SIGTERM" {
   served() {
     serve a --listen "unix:$PLACE/a.sock" --log requests
