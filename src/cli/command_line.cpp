@@ -79,10 +79,14 @@ void complain(const std::string& text) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-void complain_at_once(const std::string& text) {
+bool stderr_takes_more() {
   pollfd to{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  return ::poll(&to, 1, 0) == 1 && (to.revents & POLLOUT) != 0;
+}
+
+void complain_at_once(const std::string& text) {
   constexpr std::size_t kPipeTakes = 2048;  // what fits for sure where there is room at all
-  if (::poll(&to, 1, 0) == 1 && (to.revents & POLLOUT) != 0) {
+  if (stderr_takes_more()) {
     complain(text.substr(0, kPipeTakes));
   }
 }

@@ -23,5 +23,7 @@ void complain(const std::string& text);
 
 // The same, unless whoever reads it has stopped reading: for those who must not be kept waiting.
 void complain_at_once(const std::string& text);
+// It has not.
+[[nodiscard]] bool stderr_takes_more();
 
 }  // namespace dexlock

@@ -48,7 +48,7 @@ Hook::Hook(std::string option, const std::string& command, const std::vector<std
     ::_exit(kNotRun);
   }
   if (pid_ < 0) {
-    complain(option_ + " cannot be run: " + std::strerror(errno));
+    complain_at_once(option_ + " cannot be run: " + std::strerror(errno));
     status_ = kNotRun;
     return;
   }

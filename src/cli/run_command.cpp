@@ -56,7 +56,8 @@ int watchdog_status(const Error& error) {
                                                            : ExitStatus::failed);
 }
 
-// What is done with the lock, from the grant to the release.
+// What is done with the lock, from the grant to the release. Nobody who does not read what it says
+// keeps it from any of this.
 class Holding {
  public:
   Holding(const RunOptions& options, Lease& lease, const CaughtSignals& signals, Sentinel& sentinel,
@@ -89,7 +90,7 @@ class Holding {
     }
     sentinel_.let_go();
     if (command.too_long && !command.lost) {
-      complain("the command ran for longer than --max-run and was stopped");
+      complain_at_once("the command ran for longer than --max-run and was stopped");
     }
     const int status =
         command.failed_by_time ? exit_with(*command.failed_by_time) : command.wait_status;
@@ -167,7 +168,7 @@ class Holding {
     guardian.watch();
     disarm(armed);  // nothing is left that must end
     if (process->unguarded() && !guardian.lost()) {
-      complain("the sentinel of the command was killed, and the command with it");
+      complain_at_once("the sentinel of the command was killed, and the command with it");
     }
     process->take_terminal();
     done.wait_status = process->wait_status();
@@ -203,8 +204,8 @@ class Holding {
       return status;
     }
     if (const auto recorded = lease_.fenced(options_.lease.timeout); !recorded) {
-      complain("it cannot be recorded that the previous holder is fenced: " +
-               recorded.error().text + "; the command was not started");
+      complain_at_once("it cannot be recorded that the previous holder is fenced: " +
+                       recorded.error().text + "; the command was not started");
       return give_up(exit_with(ExitStatus::failed));
     }
     return std::nullopt;
@@ -222,13 +223,14 @@ class Holding {
       return exit_with(*done.failed_by_time);
     }
     if (const auto signal = interrupted_by(done)) {
-      complain(option + " was interrupted; the command was not started");
+      complain_at_once(option + " was interrupted; the command was not started");
       return give_up(W_EXITCODE(0, *signal));
     }
     if (done.too_long || done.wait_status != 0) {
-      complain(option + ' ' +
-               (done.too_long ? "took too long" : "failed: " + wait_status_text(done.wait_status)) +
-               "; the command was not started");
+      complain_at_once(
+          option + ' ' +
+          (done.too_long ? "took too long" : "failed: " + wait_status_text(done.wait_status)) +
+          "; the command was not started");
       return give_up(exit_with(ExitStatus::failed));
     }
     return std::nullopt;
@@ -243,19 +245,19 @@ class Holding {
   }
 
   int too_late() {
-    complain("lock " + options_.lease.name + " is lost before the command was started");
+    complain_at_once("lock " + options_.lease.name + " is lost before the command was started");
     lost_ = true;
     return static_cast<int>(ExitStatus::lost);
   }
 
   int not_run(Program program, int error) {
     if (error == ECHILD) {
-      complain(
+      complain_at_once(
           "the sentinel, which was to start the command, was killed; the command was not started");
       return static_cast<int>(ExitStatus::failed);
     }
-    complain("cannot run " + (program == kCommand ? options_.command.front() : "/bin/sh") + ": " +
-             std::strerror(error));
+    complain_at_once("cannot run " + (program == kCommand ? options_.command.front() : "/bin/sh") +
+                     ": " + std::strerror(error));
     const bool short_of =
         error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;  // not its fault
     return static_cast<int>(short_of          ? ExitStatus::failed
@@ -287,7 +289,7 @@ class Holding {
 
   void release() {
     if (const auto released = lease_.release(kReleaseLimit); !released && !lost_) {
-      complain(released.error().text);
+      complain_at_once(released.error().text);
     }
   }
 
@@ -379,13 +381,13 @@ int run(RunOptions& options, Front* front) {
   }
   if (options.verbose) {
     for (const auto& [name, token] : lease.tokens()) {
-      complain("lock " + name + " held with token " + std::to_string(token));
+      complain_at_once("lock " + name + " held with token " + std::to_string(token));
     }
   }
   auto deadline_file = DeadlineFile::create();
   if (!deadline_file) {
-    complain(deadline_file.error().text);
     static_cast<void>(lease.release(kReleaseLimit));
+    complain(deadline_file.error().text);
     return W_EXITCODE(static_cast<int>(ExitStatus::failed), 0);
   }
   return Holding(options, lease, signals, *sentinel, in_group, front, std::move(*deadline_file))

@@ -44,7 +44,7 @@ Acquired wait_for_lock(RunOptions& options, const CaughtSignals& signals) {
   } else if (options.verbose) {
     options.lease.on_wait = [last = std::string()](const Waiting& waiting) mutable {
       if (const std::string text = text_of(waiting); text != last) {
-        complain("waiting: " + text);
+        complain_at_once("waiting: " + text);
         last = text;
       }
     };

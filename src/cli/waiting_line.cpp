@@ -52,7 +52,7 @@ void WaitingLine::show() {
              " if it is dead";
     }
   }
-  if (why.empty()) {
+  if (why.empty() || !stderr_takes_more()) {  // a terminal may be held, with Ctrl-S
     return;
   }
   const auto waited =
@@ -66,7 +66,7 @@ void WaitingLine::show() {
 }
 
 WaitingLine::~WaitingLine() {
-  if (shown_) {
+  if (shown_ && stderr_takes_more()) {
     std::fputs(std::string(kTakeBack).c_str(), stderr);
     std::fflush(stderr);
   }

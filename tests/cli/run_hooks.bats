@@ -119,6 +119,39 @@ ended() {
   [[ $(cat state) != [!Z]* ]]
 }
 
+# unread COMMAND... : with a stderr that is a full pipe which nobody reads
+unread() {
+  python3 -c '
+import os, subprocess, sys
+_, full = os.pipe()
+os.set_blocking(full, False)
+try:
+    while True:
+        os.write(full, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(full, True)
+sys.exit(subprocess.call(sys.argv[1:], stderr=full, timeout=60))' "$@"
+}
+
+@test "nobody who does not read what run says keeps it from anything" {
+  run -125 unread dex-lock run --on-acquire 'exit 9' job -- touch ran
+  run -127 unread dex-lock run job -- no-such-command
+  run -123 unread dex-lock run --timeout 2 --max-run 0.1 job -- sleep 1000
+  run -0 unread dex-lock run --verbose job -- true
+  [ ! -e ran ]
+  beside holder dex-lock run job -- sh -c 'echo mine; until [ -e go ]; do sleep 0.05; done'
+  eventually grep -q mine holder.out
+  beside waiter bash -c "$(declare -f unread); unread \"\$@\"" bash dex-lock run --verbose job -- touch ran
+  eventually in_line
+  touch go
+  [ "$(status_of waiter)" -eq 0 ]
+  [ -e ran ]
+}
+
+in_line() {
+  dex-lock show-lock job | grep -q 'waiting: 1'
+}
+
 @test "--on-acquire dies with the lock: 121, and --on-lost is told" {
   beside holder dex-lock run --timeout 2 --on-acquire 'echo >begun; exec sleep 1000' \
     --on-lost 'echo told >told' job -- touch ran
