@@ -200,6 +200,28 @@ class Faults:
             self.busy.remove((running, "stopped"))
         return heal
 
+    def _suspend(self, fault, record):
+        """All of a client host, as a suspended machine stops: what runs goes on later, in whatever order."""
+        client = self.clients[fault.clients[0]]
+        if not self._begin(client, "suspended"):
+            return None
+        running = [worker.running for worker in self.workers]
+        running = [r for r in running if r and r.worker.client is client and self._begin(r, "stopped")]
+        pauses = [{"pid": r.pid, "from": now(), "to": None} for r in running]
+        self.pauses += pauses
+        stopped = processes.stop_all(client.host.pids)
+        since = time.monotonic()
+
+        def heal():
+            random.Random(fault.draw).shuffle(stopped)
+            processes.send(stopped, signal.SIGCONT)
+            for one, pause in zip(running, pauses):
+                pause["to"] = now()
+                one.paused += time.monotonic() - since
+                self.busy.remove((one, "stopped"))
+            self.busy.remove((client, "suspended"))
+        return heal
+
     # --- disks and clocks
 
     def _fill(self, fault, record):

@@ -200,9 +200,9 @@ class Client:
         write(self.clock + ".new", "%+d\n" % offset)
         os.replace(self.clock + ".new", self.clock)
 
-    def start(self, command, errors):
+    def start(self, command, output, errors):
         return subprocess.Popen(self.host.inside(command), env=self.environment, cwd=self.folder,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                                stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
                                 start_new_session=True)
 
     def run(self, command, patience):

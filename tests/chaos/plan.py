@@ -14,6 +14,7 @@ CALM = (6.0, 9.0)
 CALM_SHARE = 0.08
 LENGTH = (0.5, 7.0)
 PAUSE = (1.0, 12.0)      # of clients: shorter and longer than their leases
+SUSPENDED = (8.0, 13.0)  # longer than the longest lease and its stop time
 HOLDER_SHARE = 0.7       # of what befalls clients: it befalls who holds a lock just then
 DELAY = (0.005, 0.2)
 LOSS = (0.01, 0.2)
@@ -27,7 +28,7 @@ KINDS = {
     "cut-server": 4, "cut-majority": 2, "cut-client": 3, "slow": 3, "lossy": 3,
     "kill-guardian": 5, "kill-shells": 3, "kill-sshd": 3,
     "stop-guardian": 7, "stop-tree": 4, "stop-sshd": 2, "stop-shells": 2,
-    "fill-disk": 3, "jump-clock": 2,
+    "suspend-client": 3, "fill-disk": 3, "jump-clock": 2,
 }
 DIRECTIONS = ("both", "in", "out")
 
@@ -74,6 +75,8 @@ def _details(draw, kind, servers, clients, small):
     if kind in ("kill-guardian", "stop-guardian", "stop-tree"):
         return [], client, {"guardian_first": draw.random() < 0.5,
                             "holder": kind == "stop-guardian" or draw.random() < HOLDER_SHARE}
+    if kind == "suspend-client":
+        return [], client, {}
     if kind == "jump-clock":
         return [], client, {"offset": draw.randint(-CLOCK_JUMP, CLOCK_JUMP)}
     if kind == "fill-disk":
@@ -81,19 +84,21 @@ def _details(draw, kind, servers, clients, small):
     return one, [], {}
 
 
-def make_plan(seed, seconds, servers, clients, small):
-    """`small`: the servers whose disk may be filled."""
+def make_plan(seed, seconds, servers, clients, small, only=None):
+    """`small`: the servers whose disk may be filled. `only`: one kind, and no damage."""
     draw = random.Random("faults %d" % seed)
-    kinds, weights = list(KINDS), list(KINDS.values())
+    kinds, weights = ([only], [1]) if only else (list(KINDS), list(KINDS.values()))
     faults = []
     at = draw.uniform(*GAP)
     while at < seconds:
         kind = draw.choices(kinds, weights)[0]
-        longest = PAUSE if kind in ("stop-guardian", "stop-tree") else LENGTH
-        length = min(draw.uniform(*longest), max(seconds - at, 0.1))
+        longest = {"stop-guardian": PAUSE, "stop-tree": PAUSE, "suspend-client": SUSPENDED}
+        length = min(draw.uniform(*longest.get(kind, LENGTH)), max(seconds - at, 0.1))
         where = _details(draw, kind, servers, clients, small)
         faults.append(Fault(at, kind, length, draw.random(), *where))
         at += draw.uniform(*(CALM if draw.random() < CALM_SHARE else GAP))
+    if only:
+        return faults
     victim = Fault(seconds * draw.uniform(0.67, 0.95), "damage", 0.0, draw.random(),
                    [draw.randrange(servers)], [], {"what": draw.choice(DAMAGES)})
     return sorted(faults + [victim], key=lambda fault: fault.at)

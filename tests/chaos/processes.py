@@ -80,6 +80,19 @@ def kill_all(find):
         pids = find()
 
 
+def stop_all(find):
+    """Stops what `find` lists until it lists nothing that runs; all that were stopped."""
+    deadline = time.monotonic() + KILL_PATIENCE
+    stopped = []
+    left = find()
+    while left and time.monotonic() < deadline:
+        send(left, signal.SIGSTOP)
+        stopped += left
+        time.sleep(0.002)
+        left = [pid for pid in find() if pid not in stopped]
+    return stopped
+
+
 def die_with_parent():
     """For use between fork and exec."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

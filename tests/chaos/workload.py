@@ -6,10 +6,12 @@ records for the judge; times are CLOCK_BOOTTIME, ns.
 
 import os
 import random
+import subprocess
 import threading
 import time
 
 import processes
+from reader import SlowReader
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOLDER = os.path.join(HERE, "holder")
@@ -25,6 +27,7 @@ LOOK = 0.05
 # How long a command works: within a lease, or for several.
 LIVES = ((0.2, 3.0), (6.0, 16.0))
 CHILD_STATUS = 7
+MANNERS = ("polite", "polite", "stubborn", "daemon", "stopped", "clogged")
 
 
 def now():
@@ -46,9 +49,10 @@ class Running:
 class Worker(threading.Thread):
     """One loop on one client. `kind`: wait, limited, try (of `run`), or loop (the script)."""
 
-    def __init__(self, client, kind, lock, times, seed):
+    def __init__(self, client, kind, lock, times, seed, manners):
         super().__init__(daemon=True)
         self.client = client
+        self.manners = manners
         self.kind = kind
         self.lock = lock
         self.timeout, self.stop_timeout = times
@@ -67,18 +71,23 @@ class Worker(threading.Thread):
             self.broken = repr(error)
 
     def command(self):
-        """The words, the status of the command under the lock, and how long it may take."""
+        """The words, the status of the command under the lock, how long it may take, and who reads it; None: nobody
+        has to."""
         if self.kind == "loop":
             rounds = self.random.randint(2, 8)
             step = self.random.choice([0.5, 1.0])
             words = [LOOP, HOLDER, self.lock, str(self.timeout), str(self.stop_timeout), str(step),
                      str(rounds)]
-            return words, 0, (rounds + 1) * ONE_SHOT_LIMIT
+            return words, 0, (rounds + 1) * ONE_SHOT_LIMIT, None
         life = self.random.uniform(*self.random.choice(LIVES))
         status = self.random.choice([0, 0, CHILD_STATUS])
         words = ["dex-lock", "run", "--timeout", str(self.timeout), "--stop-timeout",
                  str(self.stop_timeout)]
+        manner = self.random.choice(self.manners)
+        reader = SlowReader(life) if manner == "clogged" else None
         limit = life + self.timeout + self.stop_timeout + RELEASE + SLACK
+        if reader:
+            limit += life
         if self.kind == "limited":
             wait = self.random.uniform(2.0, 20.0)
             words += ["--wait", "%.1f" % wait]
@@ -87,17 +96,20 @@ class Worker(threading.Thread):
             words += ["--try"]
         else:
             limit = None  # until it is told to end
-        manner = self.random.choice(("polite", "polite", "stubborn", "daemon", "stopped"))
         return words + [self.lock, "--", "env", "-u", "LD_PRELOAD", "python3", "-BIS", HOLDER,
-                        "%.2f" % life, str(status), manner], status, limit
+                        "%.2f" % life, str(status), manner], status, limit, reader
 
     def once(self):
-        words, status, limit = self.command()
+        words, status, limit, reader = self.command()
         errors_path = os.path.join(self.client.folder, "errors.%s.%s" % (self.kind, self.lock))
         with open(errors_path, "ab") as errors:
             at = errors.tell()
             started = now()
-            running = Running(self, self.client.start(words, errors))
+            # A clogged pipe takes nothing that `run` itself has to say, either.
+            streams = (reader.writer, reader.writer) if reader else (subprocess.DEVNULL, errors)
+            running = Running(self, self.client.start(words, *streams))
+            if reader:
+                reader.start()
             self.running = running
             hung = self.watch(running, limit)
             self.running = None
@@ -163,10 +175,10 @@ class OneShotWatch(threading.Thread):
             seen = living
 
 
-def standard_workers(clients, seed):
+def standard_workers(clients, seed, manners):
     """Everybody wants the lock `main`; two hosts share `side`. One of every kind, on as many hosts as there are."""
     plan = [("wait", "main", (4, 1)), ("limited", "main", (3, 1)), ("loop", "main", (4, 1)),
             ("try", "main", (5, 2)), ("limited", "side", (6, 0)), ("wait", "side", (5, 1))]
     draw = random.Random("workers %d" % seed)
-    return [Worker(clients[place % len(clients)], kind, lock, times, draw.random())
+    return [Worker(clients[place % len(clients)], kind, lock, times, draw.random(), manners)
             for place, (kind, lock, times) in enumerate(plan)]
