@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/system/system_error.hpp>
 #include <cstdio>
+#include <exception>
 #include <span>
 #include <string_view>
 
@@ -57,6 +59,21 @@ constexpr std::array kCommands{
 
 std::string program_name = "dex-lock";
 
+// What is no error as a value is a lack of memory, descriptors or threads.
+int carry_out(const Command& command, std::span<const std::string> words) {
+  std::string why;
+  try {
+    return command.run(words);
+  } catch (const boost::system::system_error& error) {
+    why = error.code().message();
+  } catch (const std::exception& error) {
+    why = error.what();
+  }
+  complain("cannot go on: " + why);
+  const bool runs_another = command.run == run_command || command.run == guard_command;
+  return static_cast<int>(runs_another ? ExitStatus::failed : ExitStatus::damaged);
+}
+
 }  // namespace
 
 std::span<const Command> all_commands() { return kCommands; }
@@ -98,7 +115,7 @@ int run_command_line(int argc, char** argv) {
   for (const Command& command : kCommands) {
     if (command.is_link && called == command.name) {
       program_name = called;
-      return command.run(rest);
+      return carry_out(command, rest);
     }
   }
   if (rest.empty()) {
@@ -107,7 +124,7 @@ int run_command_line(int argc, char** argv) {
   }
   for (const Command& command : kCommands) {
     if (rest.front() == command.name) {
-      return command.run(rest.subspan(1));
+      return carry_out(command, rest.subspan(1));
     }
   }
   if (rest.front() == "--help" || rest.front() == "-h" || rest.front() == "help") {

@@ -30,6 +30,17 @@ std::optional<std::string> option_without_value(const CLI::App& app,
   return std::nullopt;
 }
 
+// `--watchdog "$UNSET"`: as if it had not been given, a command would run unguarded.
+std::optional<std::string> empty_option(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const bool takes_value = !option->get_positional() && option->get_type_size() != 0;
+    if (takes_value && std::ranges::any_of(option->results(), &std::string::empty)) {
+      return option->get_name(false, false);
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<int> parse_words(CLI::App& app, std::span<const std::string> words) {
@@ -44,6 +55,10 @@ std::optional<int> parse_words(CLI::App& app, std::span<const std::string> words
   std::vector<std::string> reversed(words.rbegin(), words.rend());
   try {
     app.parse(std::move(reversed));
+    if (const auto option = empty_option(app)) {
+      complain(*option + " is empty; give it a value, or leave it out");
+      return static_cast<int>(ExitStatus::usage);
+    }
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     return print(help_text(command_text(app)));

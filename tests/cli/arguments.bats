@@ -123,6 +123,21 @@ nothing_was_written() {
   dex-lock run x printf '%s' --wait= # this one is of the command
 }
 
+@test "an option that is given but empty is refused, not taken for one that is not given" {
+  local option
+  for option in --timeout --stop-timeout --wait --also --any --signal -E --permits --of --max-run --min-hold \
+    --before --on-acquire --fence-previous --on-degraded --on-lost --hook-timeout --watchdog; do
+    run -64 --separate-stderr dex-lock run "$option" "" job -- touch ran
+    [ "${#stderr_lines[@]}" -eq 1 ]
+  done
+  run -64 --separate-stderr dex-lock run --watchdog "" job -- touch ran
+  [ "$stderr" = "dex-lock: --watchdog is empty; give it a value, or leave it out" ]
+  run -64 dex-lock serve --store store --listen "unix:$PLACE/s" --permissions ""
+  DEXLOCK_TOKEN=3 run -64 dex-lock guard --name job --token "" file -- touch ran
+  [ ! -e ran ]
+  [ ! -e store ]
+}
+
 @test "what cannot be printed is an error" {
   run -74 sh -c 'dex-lock --help >/dev/full'
   run -74 sh -c 'dex-lock --version >/dev/full'

@@ -150,4 +150,10 @@ gone() {
   run ! bash -c 'ulimit -n 8 && exec get-lock --owner me --verbose x'
   [[ $output == *"Too many open files"* ]]
   get-lock --owner me x
+  for limit in 3 4 5 6; do
+    status=0
+    (ulimit -n "$limit" && get-lock --owner me x 2>"$PLACE/said") || status=$?
+    [[ $status =~ ^(1|74|127)$ ]] # 127: the program itself cannot be loaded
+    run ! grep -F '[system:' "$PLACE/said"
+  done
 }
