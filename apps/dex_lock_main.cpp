@@ -1,33 +1,14 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <string_view>
 
 #include "cli/command_line.hpp"
+#include "cli/standard_streams.hpp"
 #include "dexlock/exit_status.hpp"
 #include "server/line_server.hpp"
 
-namespace {
-
-// A caller may have closed its standard streams. What is opened next would take their numbers, and
-// a message would be written into it, perhaps into a store. They stay as unusable as they were.
-bool occupy_standard_streams() {
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    const int unusable = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
-    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF && ::open("/dev/null", unusable) != fd) {
-      return false;
-    }
-  }
-  return true;
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
-  if (!occupy_standard_streams()) {
+  if (!dexlock::occupy_standard_streams()) {
     return static_cast<int>(dexlock::ExitStatus::failed);
   }
   try {

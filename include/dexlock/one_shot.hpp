@@ -32,6 +32,11 @@ struct OneShotOptions {
   std::optional<std::string> owner;           // instead of the calling program
   std::optional<KeeperUse> keeper;            // get_lock, release_lock, show_lock: without, none
   bool new_group = false;                     // init-lock: forget which group the servers were
+  // get_lock: between seeing that the lock can be had and asking for it; of several that wait, the
+  // one with the shortest delay comes first. The call lasts that much longer.
+  std::chrono::milliseconds delay{0};
+  // get_lock: the longest call; without: three steps, but 5 s at least.
+  std::optional<std::chrono::milliseconds> patience;
 };
 
 // What a call has to say besides its result; each one line. `warnings` are worth showing, `notes`
@@ -46,6 +51,11 @@ struct GetOutcome {
   std::uint64_t token = 0;           // fencing token, if held
   std::chrono::milliseconds left{};  // of the lease, if held
   std::string reason;                // why not, one line
+  // Of the newest record that this call knows; for people.
+  std::string holder;              // USER@HOST pid N COMMAND; empty: nobody
+  std::uint64_t holder_token = 0;  // without a holder: of the latest grant
+  std::uint32_t heartbeat = 0;     // the newest of that holder
+  std::string departed;            // the latest that has it no more; empty: nobody
 };
 
 // One try, or one renewal if this owner holds the lock. Errors: bad_argument (also if it holds the
@@ -61,6 +71,10 @@ DEXLOCK_API [[nodiscard]] Result<void> release_lock(const OneShotOptions& option
 // Checks configuration and servers, forms their group at first use, and forgets this owner's state.
 // bad_config: must be corrected; no_quorum: no majority can be reached now.
 DEXLOCK_API [[nodiscard]] Result<void> init_lock(const OneShotOptions& options, Remarks& remarks);
+
+// Reads the configuration without asking any server; what it warns of, each one line. Errors:
+// bad_config, io.
+DEXLOCK_API [[nodiscard]] Result<std::vector<std::string>> check_configuration();
 
 // What this owner and each server know of the lock, as text for people.
 DEXLOCK_API [[nodiscard]] Result<std::string> show_lock(const OneShotOptions& options);

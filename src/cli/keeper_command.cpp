@@ -41,20 +41,29 @@ constexpr std::string_view kBadIdle = "DEXLOCK_KEEPER_IDLE: give whole seconds f
 
 }  // namespace
 
-std::optional<KeeperUse> keeper_use() {
+std::optional<KeeperUse> keeper_use(const std::filesystem::path& program, std::string& note) {
   if (std::getenv("DEXLOCK_TOKEN") != nullptr) {
     return std::nullopt;
   }
   const auto idle = idle_time();
   if (!idle) {
-    complain(std::string(kBadIdle) + "; no keeper is used");
+    note = std::string(kBadIdle) + "; no keeper is used";
   }
-  std::error_code error;
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).native();
-  if (!idle || idle->count() == 0 || error) {
+  if (!idle || idle->count() == 0 || program.empty()) {
     return std::nullopt;
   }
-  return KeeperUse{.program = program, .version = DEXLOCK_VERSION};
+  return KeeperUse{.program = program.native(), .version = DEXLOCK_VERSION};
+}
+
+std::optional<KeeperUse> keeper_use() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  std::string note;
+  auto use = keeper_use(error ? std::filesystem::path() : program, note);
+  if (!note.empty()) {
+    complain(note);
+  }
+  return use;
 }
 
 int keeper_command(std::span<const std::string> words) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "client/clock.hpp"
@@ -9,6 +10,7 @@
 #include "client/held_text.hpp"
 #include "client/one_shot_call.hpp"
 #include "client/owned_lock.hpp"
+#include "client/shown_holders.hpp"
 #include "lease/timing.hpp"
 #include "store/machine.hpp"
 
@@ -23,6 +25,10 @@ constexpr milliseconds kTidyLimit{1'000};
 constexpr milliseconds kAnswerTime{20};  // from the end of a call's patience to its exit status
 
 milliseconds in_ms(Nanoseconds span) { return std::chrono::duration_cast<milliseconds>(span); }
+
+milliseconds longest_call(const OneShotOptions& options) {
+  return options.patience.value_or(std::max(3 * options.step, kShortestCall));
+}
 
 std::string busy_text(const Busy& busy, const Claim& claim) {
   std::string text = held_text(busy.record, claim);
@@ -43,15 +49,22 @@ class GetCall {
   Result<GetOutcome> run(Remarks& remarks) {
     const Instant began = now();
     const bool holding = is_holding(began);
-    call_.run(limit(began), {.on_ready = [this, holding] { on_ready(holding); },
-                             .on_event = [this](const Event& event) { on_event(event); },
-                             .on_change =
-                                 [this] {
-                                   if (call_.hopeless()) {
-                                     no_quorum_ = true;
-                                     call_.finish();
-                                   }
-                                 }});
+    const milliseconds longest = limit(began);
+    call_.run(longest, {.on_ready = [this, holding] { on_ready(holding); },
+                        .on_event = [this](const Event& event) { on_event(event); },
+                        .on_change =
+                            [this] {
+                              if (call_.hopeless()) {
+                                no_quorum_ = true;
+                                call_.finish();
+                              }
+                            }});
+    if (yielding_) {
+      std::this_thread::sleep_for(options_.delay);
+      call_.again(
+          longest, [this] { call_.driver()->acquire(Patience::once); },
+          [this](const Event& event) { on_event(event); });
+    }
     if (lapsed_) {
       give_up();
     }
@@ -68,7 +81,7 @@ class GetCall {
 
   // A renewal ends while the caller can still rely on what is left, if that is so already.
   [[nodiscard]] milliseconds limit(Instant at) const {
-    const milliseconds longest = std::max(3 * options_.step, kShortestCall);
+    const milliseconds longest = longest_call(options_);
     if (!is_holding(at)) {
       return longest;
     }
@@ -95,8 +108,19 @@ class GetCall {
     driver.resume(prepared_.saved);
     if (holding && driver.session().holds(now())) {
       driver.renew();
+    } else if (options_.delay.count() > 0) {
+      driver.view();
     } else {
       driver.acquire(Patience::once);
+    }
+  }
+
+  void on_viewed() {
+    yielding_ = call_.driver()->session().may_be_had(now());
+    if (yielding_) {
+      call_.finish();
+    } else {
+      call_.driver()->acquire(Patience::once);
     }
   }
 
@@ -120,6 +144,8 @@ class GetCall {
     if (std::holds_alternative<Granted>(event) || std::holds_alternative<Renewed>(event)) {
       fresh_ = true;
       call_.finish();
+    } else if (std::holds_alternative<Viewed>(event)) {
+      on_viewed();
     } else if (const auto* busy = std::get_if<Busy>(&event)) {
       reason_ = busy_text(*busy, claim_of({}, options_.sharing));
       call_.finish();
@@ -162,6 +188,7 @@ class GetCall {
     const Instant at = now();
     const LockDriver* driver = call_.driver();
     GetOutcome outcome{.reason = reason_};
+    tell_who(outcome, driver);
     const Nanoseconds left = remaining(driver, at);
     const Nanoseconds wanted = fresh_ ? std::min<Nanoseconds>(2 * options_.step, lease(driver) / 2)
                                       : Nanoseconds(2 * options_.step);
@@ -180,6 +207,31 @@ class GetCall {
       return std::unexpected(call_.why_no_quorum());
     }
     return outcome;
+  }
+
+  void tell_who(GetOutcome& outcome, const LockDriver* driver) {
+    if (driver == nullptr) {
+      return;
+    }
+    const Session& session = driver->session();
+    const Record record =
+        session.record() && session.holds(now()) ? *session.record() : newest_record(session);
+    outcome.holder_token = make_token(call_.cluster().group()->epoch, record.count).value;
+    if (!record.is_free()) {
+      const Holder* mine = record.find(prepared_.saved.client);
+      const Holder& holder = mine != nullptr ? *mine : record.holders.front();
+      outcome.holder = holder.who.empty() ? holder.client.text : holder.who;
+      outcome.holder_token = holder.token.value;
+      outcome.heartbeat = mine != nullptr ? session.saved().beat : 0;
+      for (const auto& state : session.states()) {
+        if (state && state->beats.contains(holder.token)) {
+          outcome.heartbeat = std::max(outcome.heartbeat, state->beats.at(holder.token));
+        }
+      }
+    }
+    if (record.last) {
+      outcome.departed = record.last->who.empty() ? record.last->client.text : record.last->who;
+    }
   }
 
   // As the record has it, whatever this call asks for.
@@ -203,6 +255,7 @@ class GetCall {
   bool fresh_ = false;
   bool lapsed_ = false;
   bool no_quorum_ = false;
+  bool yielding_ = false;  // to those with a shorter delay
   std::string reason_;
 };
 
@@ -257,8 +310,16 @@ Result<bool> release(OwnedLock& prepared, milliseconds limit,
 
 }  // namespace
 
+Result<std::vector<std::string>> check_configuration() {
+  auto context = ClientContext::load();
+  if (!context) {
+    return std::unexpected(context.error());
+  }
+  return std::move(context->config.warnings);
+}
+
 Result<GetOutcome> get_lock(const OneShotOptions& options, Remarks& remarks) {
-  auto prepared = OwnedLock::open(options, std::max(3 * options.step, kShortestCall));
+  auto prepared = OwnedLock::open(options, longest_call(options));
   if (!prepared) {
     return std::unexpected(prepared.error());
   }

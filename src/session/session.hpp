@@ -199,6 +199,9 @@ class Session {
   [[nodiscard]] std::vector<TicketSighting> tickets_seen() const { return queue_.sightings(); }
   void recall(const TicketSighting& sighting) { queue_.recall(sighting); }
 
+  // True if by the newest record that it knows nobody is in the way, or only the dead.
+  [[nodiscard]] bool may_be_had(Instant now) const;
+
   // The newest state received from each server.
   [[nodiscard]] const std::vector<std::optional<State>>& states() const { return states_; }
   [[nodiscard]] std::uint32_t round_seen() const { return proposer_.round_seen(); }

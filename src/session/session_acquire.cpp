@@ -348,6 +348,15 @@ std::optional<EvictionBasis> Session::evictable(const Record& record, Instant no
   return compatible(record, setup_.claim) ? std::nullopt : dead_holder(record, now);
 }
 
+bool Session::may_be_had(Instant now) const {
+  const State* newest = newest_state();
+  if (newest == nullptr) {
+    return false;
+  }
+  const Record record = record_of(*newest);
+  return compatible(record, setup_.claim) || dead_holder(record, now).has_value();
+}
+
 std::optional<EvictionBasis> Session::dead_holder(const Record& record, Instant now) const {
   for (const Holder& holder : record.holders) {
     const auto at = observers_.find(GrantId{holder.token, holder.op});

@@ -277,6 +277,26 @@ TEST_F(SessionTest, TellsWhenTheEarliestTakeoverIs) {
 }
 
 // S3: the terms of the holder count, from the record, not the waiter's.
+TEST_F(SessionTest, TellsFromALookWhetherTheLockCanBeHad) {
+  const auto looker = cluster.add("looker");
+  const auto may_be_had = [&] {
+    cluster.view(looker);
+    cluster.run_for(Nanoseconds(0));
+    return cluster.session(looker).may_be_had(cluster.clock(looker));
+  };
+  EXPECT_FALSE(cluster.session(looker).may_be_had(cluster.clock(looker)));  // nobody was asked yet
+  EXPECT_TRUE(may_be_had());
+  const auto a = holder("a");
+  EXPECT_FALSE(may_be_had());
+  cluster.run_for(2 * kLease);
+  EXPECT_FALSE(may_be_had());
+  cluster.kill(a);
+  cluster.run_for(kLease / 2);
+  EXPECT_FALSE(may_be_had());
+  cluster.run_for(kLease);
+  EXPECT_TRUE(may_be_had());
+}
+
 TEST_F(SessionTest, WaitsOutTheTermsOfTheHolderNotItsOwn) {
   const auto a = cluster.add("a", seconds(10));
   cluster.client(a).setup.terms.stop = seconds(30);
