@@ -61,7 +61,8 @@ need_copy() {
   for path in bin/dex-lock bin/get-lock bin/init-lock bin/release-lock bin/show-lock \
     bin/lock-server-init share/bash-completion/completions/dex-lock \
     share/zsh/vendor-completions/_dex-lock share/fish/vendor_completions.d/dex-lock.fish \
-    share/doc/dex-lock/README.md share/doc/dex-lock/copyright; do
+    share/doc/dex-lock/README.md share/doc/dex-lock/copyright libexec/dex-lock/compat/dex-lock \
+    libexec/dex-lock/compat/dex-init libexec/dex-lock/compat/dex-release; do
     grep -qx "./usr/$path" "$PLACE/contents"
   done
   grep -qx ./lib/systemd/system/dex-lock-server-init.service "$PLACE/contents"
@@ -86,6 +87,17 @@ need_copy() {
     /usr/share/doc/libdexlock-dev/examples/cron_job.cpp $(pkg-config --cflags --libs dexlock)'
   run -0 on_copy env -i PATH=/usr/bin:/bin HOME=/srv DEXLOCK_STATE=/srv/state2 /srv/job
   [ "$output" = "making the report, token 1" ]
+}
+
+@test "installed: the commands of back-to-work read /etc/dex-lock and write below /var/lib/dex-lock" {
+  need_copy
+  on_copy sh -ec 'dpkg --install /srv/*.deb >/dev/null
+    echo "dir:/srv/one dir:/srv/two dir:/srv/three" >/etc/dex-lock/lock_servers
+    cd /srv
+    env -i PATH=/usr/libexec/dex-lock/compat:/usr/bin:/bin HOME=/srv sh -ec "
+      dex-init web 20 5
+      dex-lock web 20 5 1 -1"
+    grep -q "^[^ ]* 1 " /var/lib/dex-lock/compat/web_htsp'
 }
 
 @test "installed again and removed: nothing stays but what a person has configured" {
