@@ -116,6 +116,11 @@ bool may_hold(const OneShotOptions& options) {
   return mine && *mine && ((*mine)->token != 0 || (*mine)->unconfirmed);
 }
 
+bool holds_now(const OneShotOptions& options) {
+  const auto mine = own_hold(options.name, options.owner);
+  return mine && *mine && (*mine)->token != 0;
+}
+
 int init(Call& call) {
   const auto warnings = check_configuration();
   if (!warnings) {
@@ -123,6 +128,7 @@ int init(Call& call) {
     return status_of(warnings.error());
   }
   std::ranges::for_each(*warnings, complain);
+  call.htsp.remove_leftovers();
   const auto written = call.htsp.write({});
   if (!written) {
     complain(written.error().text);
@@ -150,7 +156,9 @@ int lock(Call& call) {
   note(call, outcome->held ? "held with token " + std::to_string(outcome->token) + ", " +
                                  duration_text(outcome->left) + " left"
                            : outcome->reason);
-  return static_cast<int>(outcome->held ? ExitStatus::ok : ExitStatus::not_held);
+  // The clock is read again as the last act: `temp` may be on a disk that hangs.
+  const bool holds = outcome->held && holds_now(call.options);
+  return static_cast<int>(holds ? ExitStatus::ok : ExitStatus::not_held);
 }
 
 int release(Call& call) {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace dexlock {
 namespace {
@@ -31,6 +32,12 @@ std::string file_name(const std::string& lock) {
     name += c == '/' ? std::string("%2f") : std::string(1, c);
   }
   return name + "_htsp";
+}
+
+// ".123". The file of another lock may begin like this one's, but does not end so.
+bool is_pid(std::string_view extension) {
+  return extension.size() > 1 &&
+         extension.find_first_not_of("0123456789", 1) == std::string_view::npos;
 }
 
 }  // namespace
@@ -65,6 +72,20 @@ Result<void> HtspFile::write(const Htsp& htsp) const {
     return fail(Errc::io, file_.native() + " cannot be replaced: " + error.message());
   }
   return {};
+}
+
+void HtspFile::remove_leftovers() const {
+  std::error_code error;
+  std::vector<path> leftovers;
+  for (std::filesystem::directory_iterator at(temp_, error), end; !error && at != end;
+       at.increment(error)) {
+    if (at->path().stem() == file_.filename() && is_pid(at->path().extension().native())) {
+      leftovers.push_back(at->path());
+    }
+  }
+  for (const path& leftover : leftovers) {
+    std::filesystem::remove(leftover, error);
+  }
 }
 
 std::string host_of_who(std::string_view who) {

@@ -34,6 +34,9 @@ class HtspFile {
   // Makes the directory as well. io: it cannot be written.
   [[nodiscard]] Result<void> write(const Htsp& htsp) const;
 
+  // Of calls that were killed while they wrote. One that is writing now writes in vain.
+  void remove_leftovers() const;
+
  private:
   std::filesystem::path temp_;
   std::filesystem::path file_;

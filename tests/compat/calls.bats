@@ -200,6 +200,13 @@ monitor_of() {
   [ "$output" = -invalid- ]
 }
 
+@test "dex-init removes what a killed call has left in temp, and nothing of another package" {
+  temp=$HOSTS/alpha/dex-lock/temp
+  touch "$temp/web_htsp.123" "$temp/web_htsp.5_htsp" "$temp/web.2_htsp"
+  call alpha dex-init web 20 5
+  [ "$(cd "$temp" && echo *)" = "web.2_htsp web_htsp web_htsp.5_htsp" ]
+}
+
 @test "a dark server delays nobody, and a call without a majority ends after about a pace" {
   tries 60 call alpha dex-lock web 60 5 3
   sshd_dark 3
