@@ -171,6 +171,7 @@ class Guard {
     } else if (what == "seek") {
       seek();
     } else if (what == "withdraw") {
+      seeks_again_ = false;
       stop_seeking_.request_stop();
     } else if (what == "release") {
       release();
@@ -263,7 +264,11 @@ class Guard {
   // --- the lease
 
   void seek() {
-    if (seeking_ || releasing_ || will_) {
+    if (seeking_ || will_) {
+      return;
+    }
+    seeks_again_ = releasing_;
+    if (releasing_) {
       return;
     }
     if (lease_ != nullptr && lease_->holds()) {
@@ -327,11 +332,22 @@ class Guard {
     run_.reset();
     job_.reset();
     disarm();
+    let_go(true);
+  }
+
+  // What is sought meanwhile is sought behind that.
+  void let_go(bool told) {
     releasing_ = true;
-    Lease::async_release(std::move(lease_), kReleaseLimit, executor(), [this](const Result<void>&) {
-      releasing_ = false;
-      tell({"released"});
-    });
+    Lease::async_release(std::move(lease_), kReleaseLimit, executor(),
+                         [this, told](const Result<void>&) {
+                           releasing_ = false;
+                           if (told) {
+                             tell({"released"});
+                           }
+                           if (std::exchange(seeks_again_, false)) {
+                             seek();
+                           }
+                         });
   }
 
   void disarm() {
@@ -471,9 +487,7 @@ class Guard {
     given_up_ = !trouble->empty();
     gone_at_.reset();
     if (trouble->empty() && lease_->holds()) {
-      Lease::async_release(std::move(lease_), kReleaseLimit, executor(),
-                           [this](const Result<void>&) { releasing_ = false; });
-      releasing_ = true;
+      let_go(false);
     } else if (!lease_->holds()) {
       lease_.reset();
     }
@@ -553,6 +567,7 @@ class Guard {
   std::stop_source stop_seeking_;
   bool seeking_ = false;
   bool releasing_ = false;
+  bool seeks_again_ = false;
   std::string told_waiting_;
   nanoseconds told_term_{};
 

@@ -59,6 +59,8 @@ enum class Seen : std::size_t {
   forming_refusals,
   forming_votes,
   forming_majorities,
+  packages_started,
+  packages_found,
   count,
 };
 
@@ -111,7 +113,9 @@ inline constexpr std::array<const char*, static_cast<std::size_t>(Seen::count)> 
     "stores-wiped",
     "forming-refusals",
     "forming-votes",
-    "forming-majorities"};
+    "forming-majorities",
+    "packages-started",
+    "packages-found"};
 
 class Counts {
  public:

@@ -324,6 +324,9 @@ void prepare_for(Plant plant, Mix& mix) {
     case Plant::release_asks_nobody:
       need_ties(mix);
       break;
+    case Plant::package_stop_lies:
+      mix.package_share = 1'000'000;
+      break;
     case Plant::none:
     case Plant::ack_counted_twice:
     case Plant::majority_off_by_one:
@@ -378,6 +381,11 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
   mix.fast_ballots = coin(fast) && limits.plant == Plant::none;
   Random unsynced(seed + 2);
   mix.unsynced_promises = coin(unsynced) && limits.plant == Plant::none;
+  Random packages(seed + 3);
+  constexpr std::uint64_t kPackagesEvery = 4;
+  if (limits.plant == Plant::none && packages.below(kPackagesEvery) == 0) {
+    mix.package_share = 600'000;
+  }
   constexpr std::uint64_t kCalmEvery = 16;
   const bool calm = seed % kCalmEvery == 0 && limits.plant == Plant::none;
   if (limits.calm || (calm && !limits.unbounded_clocks)) {
@@ -411,6 +419,7 @@ std::string mix_text(const Mix& mix) {
          span("faulty", mix.faulty) + field("modes", static_cast<int>(mix.modes)) +
          field("capacity", mix.capacity) + span("lease", mix.lease) + " stop=" + in_ms(mix.stop) +
          field("lease_times", mix.lease_times_max) + field("once", mix.once_share) +
+         field("packages", mix.package_share) +
          field("to_the_limit", mix.work_to_the_limit ? 1 : 0) +
          field("sticky", mix.sticky_promises ? 1 : 0) + field("fast", mix.fast_ballots ? 1 : 0) +
          field("unsynced", mix.unsynced_promises ? 1 : 0) + field("queues", mix.queues ? 1 : 0) +

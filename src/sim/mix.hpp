@@ -36,6 +36,7 @@ struct Mix {
   std::chrono::milliseconds stop{};
   std::uint32_t lease_times_max = 1;  // some clients ask for a lease so many times longer
   std::uint32_t once_share = 0;       // clients that make one-shot calls
+  std::uint32_t package_share = 0;    // clients that keep a failover package
   bool work_to_the_limit = false;     // a loser's work ends at the last permitted moment
   bool sticky_promises = true;        // without: the order of the queue is strict
   bool fast_ballots = false;

@@ -89,6 +89,8 @@ constexpr std::array kPlantedErrors{
     PlantedError{Plant::queue_jumped, "queue-jumped", "a grant goes to the junior of two waiters"},
     PlantedError{Plant::release_asks_nobody, "release-asks-nobody",
                  "where the order is strict, a kept promise is used, and nobody asked who waits"},
+    PlantedError{Plant::package_stop_lies, "package-stop-lies",
+                 "a package whose stop says that it is done goes on"},
     PlantedError{Plant::group_activated_unseen, "group-activated-unseen",
                  "a group is activated where it is proposed, unseen on the others"},
     PlantedError{Plant::vote_while_proposed, "vote-while-proposed",

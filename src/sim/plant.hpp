@@ -67,6 +67,8 @@ enum class Plant : std::uint32_t {
   heirs_ballot_used,
   queue_jumped,
   release_asks_nobody,
+  // what is done wrong to a package
+  package_stop_lies,
   // what is done wrong when a group is formed
   group_activated_unseen,
   vote_while_proposed,

@@ -6,6 +6,7 @@
 #include "sim/draw.hpp"
 #include "sim/message_text.hpp"
 #include "sim/once_owner.hpp"
+#include "sim/package_host.hpp"
 #include "sim/runner.hpp"
 
 namespace dexlock::sim {
@@ -32,7 +33,9 @@ World::World(const Mix& mix, std::uint64_t seed, Plant plant, bool tracing)
     servers_.push_back(std::make_unique<FakeServer>(i, around_));
   }
   for (std::size_t i = 0; i < mix_.clients; ++i) {
-    if (happens(around_.random, mix_.once_share)) {
+    if (happens(around_.random, mix_.package_share)) {
+      actors_.push_back(std::make_unique<PackageHost>(i, around_));
+    } else if (happens(around_.random, mix_.once_share)) {
       actors_.push_back(std::make_unique<OnceOwner>(i, around_));
     } else {
       actors_.push_back(std::make_unique<Runner>(i, around_));

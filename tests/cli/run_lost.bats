@@ -148,7 +148,7 @@ END
 echo running
 until [ -e enough ]; do sleep 0.02; done
 END
-  beside holder dex-lock run --timeout=1 x -- short
+  beside holder dex-lock run --timeout=5 x -- short
   eventually grep -q running holder.out
   kill -STOP "${PID[holder]}"
   tries_until_held 0 get-lock --owner other x
