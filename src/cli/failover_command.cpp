@@ -20,6 +20,7 @@
 #include "cli/parse.hpp"
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
+#include "failover/agent_metadata.hpp"
 #include "failover/control_change.hpp"
 #include "failover/guard.hpp"
 #include "failover/host_name.hpp"
@@ -269,6 +270,14 @@ int list_packages() {
 // What this host can tell of the settings, and whether they are those of the other hosts.
 std::vector<std::string> problems_of(const PackageSettings& settings, const PackageView* view) {
   std::vector<std::string> problems;
+  for (const Resource& resource : settings.resources) {
+    if (resource.kind != ResourceKind::agent) {
+      continue;
+    }
+    if (const auto valid = validate(resource, settings.name, settings.ocf_root); !valid) {
+      problems.push_back(valid.error().text);
+    }
+  }
   for (const HostView& host : view == nullptr ? std::vector<HostView>{} : view->hosts) {
     if (host.name != short_host_name() && host.alive && host.report.digest != digest_of(settings)) {
       problems.push_back("its settings differ from those on " + host.name);

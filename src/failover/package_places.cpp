@@ -2,12 +2,16 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <optional>
+#include <ranges>
 #include <set>
+#include <string_view>
 #include <system_error>
 
 #include "client/config_places.hpp"
 #include "client/local_paths.hpp"
+#include "failover/agent_metadata.hpp"
 #include "lock/quoted_text.hpp"
 #include "system/small_file.hpp"
 
@@ -34,9 +38,20 @@ std::optional<path> folder() {
   return std::nullopt;
 }
 
+Result<void> check_systemctl() {
+  const char* const places = std::getenv("PATH");
+  for (const auto place : std::views::split(std::string_view(places ? places : ""), ':')) {
+    const path program = path(std::string_view(place.begin(), place.end())) / "systemctl";
+    if (::access(program.c_str(), X_OK) == 0) {
+      return {};
+    }
+  }
+  return fail(Errc::bad_config, "there is no systemctl in PATH, which units need");
+}
+
 Result<void> check_program(const Resource& resource, const std::string& ocf_root) {
   if (resource.kind == ResourceKind::unit) {
-    return {};
+    return check_systemctl();
   }
   const std::string program = resource.kind == ResourceKind::agent
                                   ? ocf_root + "/resource.d/" + resource.name
@@ -49,6 +64,29 @@ Result<void> check_program(const Resource& resource, const std::string& ocf_root
     return fail(Errc::bad_config, program + " is not executable: chmod +x");
   }
   return {};
+}
+
+// Of agents: what they say of themselves.
+Result<void> ask_agents(PackageSettings& settings) {
+  std::vector<OwnTimes> own(settings.resources.size());
+  for (std::size_t at = 0; at < own.size(); ++at) {
+    const Resource& resource = settings.resources[at];
+    if (resource.kind != ResourceKind::agent) {
+      continue;
+    }
+    const auto metadata = metadata_of(resource, settings.ocf_root);
+    if (!metadata) {
+      return std::unexpected(metadata.error());
+    }
+    if (const auto checked = check_parameters(resource, *metadata); !checked) {
+      return checked;
+    }
+    own[at] = {.start = metadata->start,
+               .stop = metadata->stop,
+               .status = metadata->monitor,
+               .interval = metadata->interval};
+  }
+  return set_times(settings, own);
 }
 
 }  // namespace
@@ -81,6 +119,9 @@ Result<PackageSettings> load_package(const std::string& name) {
     if (const auto checked = check_program(resource, settings->ocf_root); !checked) {
       return fail(Errc::bad_config, "package " + name + ": " + checked.error().text);
     }
+  }
+  if (const auto asked = ask_agents(*settings); !asked) {
+    return fail(asked.error().code, "package " + name + ": " + asked.error().text);
   }
   return settings;
 }

@@ -12,6 +12,7 @@
 #include <set>
 #include <utility>
 
+#include "lease/timing.hpp"
 #include "lock/quoted_text.hpp"
 #include "system/duration_text.hpp"
 
@@ -193,6 +194,50 @@ Result<void> check_whole(const PackageSettings& settings) {
   return {};
 }
 
+std::string seconds_text(Nanoseconds span) {
+  return duration_text(std::chrono::ceil<milliseconds>(span));
+}
+
+// What is stopped from the end of the lease on must be gone when others may start: until it is
+// killed there is this long for all stops together.
+Result<void> check_stops(const PackageSettings& settings, const std::vector<OwnTimes>& own) {
+  Nanoseconds sum{};
+  std::string terms;
+  for (const OwnTimes& times : own) {
+    if (times.stop) {
+      sum += *times.stop;
+      terms += (terms.empty() ? "" : " + ") + seconds_text(*times.stop);
+    }
+  }
+  const StopLadder ladder = stop_ladder({.lease = settings.timeout, .stop = settings.stop_timeout});
+  const Nanoseconds room = ladder.kill_at - ladder.signal_at;
+  if (settings.given.stop || sum <= room) {
+    return {};
+  }
+  return fail(Errc::bad_config,
+              fmt::format("its agents may take {} = {} to stop, but a timeout of {} and a "
+                          "stop_timeout of {} leave {} for it: set stop_timeout",
+                          terms, seconds_text(sum), seconds_text(settings.timeout),
+                          seconds_text(settings.stop_timeout), seconds_text(room)));
+}
+
+Result<void> check_times(const PackageSettings& settings) {
+  if (settings.given.pace && settings.pace > settings.timeout) {
+    return fail(Errc::bad_config,
+                fmt::format("pace: {} is longer than the timeout of {}: a sick package would be "
+                            "noticed later than a dead host",
+                            seconds_text(settings.pace), seconds_text(settings.timeout)));
+  }
+  constexpr int kStopsPerTimeout = 100;
+  if (settings.stop_timeout > kStopsPerTimeout * settings.timeout) {
+    return fail(Errc::bad_config,
+                fmt::format("stop_timeout: {} is more than {} times the timeout of {}",
+                            seconds_text(settings.stop_timeout), kStopsPerTimeout,
+                            seconds_text(settings.timeout)));
+  }
+  return {};
+}
+
 std::string joined(const std::vector<std::string>& words) {
   return fmt::format("{}", fmt::join(words, " "));
 }
@@ -200,11 +245,37 @@ std::string joined(const std::vector<std::string>& words) {
 }  // namespace
 
 MachineSettings PackageSettings::machine() const {
-  return {.pace = pace,
-          .start_timeout = start_timeout,
+  // The package's pace is that of whichever resource is looked at most often.
+  Nanoseconds look_every = pace;
+  Nanoseconds starts{};
+  for (const Resource& resource : resources) {
+    look_every = std::min(look_every, resource.times.interval);
+    starts += resource.times.start + resource.times.status;
+  }
+  return {.pace = look_every,
+          .start_timeout = given.start ? Nanoseconds(start_timeout)
+                                       : std::max<Nanoseconds>(start_timeout, starts),
           .migration_threshold = migration_threshold,
           .failure_timeout = failure_timeout,
           .can_fence = !fence.empty()};
+}
+
+Result<void> set_times(PackageSettings& settings, const std::vector<OwnTimes>& own) {
+  for (std::size_t at = 0; at < settings.resources.size(); ++at) {
+    const OwnTimes its = at < own.size() ? own[at] : OwnTimes{};
+    const auto pick = [](bool given, Nanoseconds time, const std::optional<Nanoseconds>& other) {
+      return given ? time : other.value_or(time);
+    };
+    settings.resources[at].times = {
+        .start = pick(settings.given.start, settings.start_timeout, its.start),
+        .stop = pick(settings.given.stop, settings.stop_timeout, its.stop),
+        .status = pick(settings.given.status, settings.status_timeout, its.status),
+        .interval = pick(settings.given.pace, settings.pace, its.interval)};
+  }
+  if (const auto checked = check_stops(settings, own); !checked) {
+    return checked;
+  }
+  return check_times(settings);
 }
 
 Result<void> check_package_name(std::string_view name) {
@@ -258,8 +329,15 @@ Result<PackageSettings> parse_package_settings(const std::string& name, std::str
   if (settings.resources.empty()) {
     settings.resources.push_back({.kind = ResourceKind::script, .name = script});
   }
+  settings.given = {.pace = seen.contains("pace"),
+                    .start = seen.contains("start_timeout"),
+                    .stop = seen.contains("stop_timeout"),
+                    .status = seen.contains("status_timeout")};
   if (const auto checked = check_whole(settings); !checked) {
     return std::unexpected(checked.error());
+  }
+  if (const auto set = set_times(settings, {}); !set) {
+    return std::unexpected(set.error());
   }
   return settings;
 }
@@ -288,13 +366,17 @@ std::string digest_of(const PackageSettings& settings) {
   return fmt::format("{:016x}", hash);
 }
 
+Step step_of(const PackageSettings& settings, const Resource& resource, Verb verb) {
+  const Nanoseconds limit = verb == Verb::start  ? resource.times.start
+                            : verb == Verb::stop ? resource.times.stop
+                                                 : resource.times.status;
+  return step_of(resource, verb, settings.name, settings.ocf_root, limit);
+}
+
 std::vector<Step> steps_of(const PackageSettings& settings, Verb verb) {
-  const milliseconds limit = verb == Verb::start  ? settings.start_timeout
-                             : verb == Verb::stop ? settings.stop_timeout
-                                                  : settings.status_timeout;
   std::vector<Step> steps;
   for (const Resource& resource : settings.resources) {
-    steps.push_back(step_of(resource, verb, settings.name, settings.ocf_root, limit));
+    steps.push_back(step_of(settings, resource, verb));
   }
   if (verb == Verb::stop) {
     std::ranges::reverse(steps);

@@ -6,6 +6,7 @@
 // Threads:     plain values, pure functions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,16 @@
 
 namespace dexlock {
 
+// Which of the times stand in the file: what does is for all resources.
+struct GivenTimes {
+  bool pace = false;
+  bool start = false;
+  bool stop = false;
+  bool status = false;
+
+  friend bool operator==(const GivenTimes&, const GivenTimes&) = default;
+};
+
 struct PackageSettings {
   std::string name;
   std::vector<Resource> resources;  // in the order of their start
@@ -24,6 +35,7 @@ struct PackageSettings {
   std::chrono::milliseconds stop_timeout{30'000};
   std::chrono::milliseconds start_timeout{60'000};
   std::chrono::milliseconds status_timeout{20'000};
+  GivenTimes given;
   std::vector<std::string> prefer;  // hosts, the best first
   bool failback = false;
   int migration_threshold = 1;
@@ -50,11 +62,23 @@ struct PackageSettings {
                                                              std::string_view text,
                                                              const std::string& script);
 
+// The times of an agent, as it says they should be, where the file says nothing.
+struct OwnTimes {
+  std::optional<Nanoseconds> start;
+  std::optional<Nanoseconds> stop;
+  std::optional<Nanoseconds> status;
+  std::optional<Nanoseconds> interval;
+};
+
+// Each resource's times; `own` has one for each. bad_config: a promise could not be kept by these.
+[[nodiscard]] Result<void> set_times(PackageSettings& settings, const std::vector<OwnTimes>& own);
+
 // The same on two hosts if and only if the settings are, but for what only matters to one host.
 [[nodiscard]] std::string digest_of(const PackageSettings& settings);
 
 // The steps of a verb in order; of stop the last first.
 [[nodiscard]] std::vector<Step> steps_of(const PackageSettings& settings, Verb verb);
+[[nodiscard]] Step step_of(const PackageSettings& settings, const Resource& resource, Verb verb);
 
 // How good a host is for it; lower is better, the same for all that are not named.
 [[nodiscard]] std::size_t rank_of(const PackageSettings& settings, std::string_view host);

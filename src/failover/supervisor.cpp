@@ -27,6 +27,7 @@
 #include "failover/saying.hpp"
 #include "lease/timing.hpp"
 #include "lock/fields.hpp"
+#include "package/look_plan.hpp"
 #include "package/package_machine.hpp"
 #include "process/environment.hpp"
 #include "system/boot_time.hpp"
@@ -272,7 +273,7 @@ class Supervisor {
           guard_->tell({"release"});
           break;
         case Act::probe:
-          ask(Pending::Kind::probe, "look", steps_of(options_.settings, Verb::status));
+          look();
           break;
         case Act::start:
           ask(Pending::Kind::start, "start", steps_of(options_.settings, Verb::start));
@@ -294,6 +295,22 @@ class Supervisor {
       }
     }
     tell_change();
+  }
+
+  void look() {
+    const PackageSettings& settings = options_.settings;
+    const PackageState state = machine_.state();
+    const bool all = state != PackageState::running && state != PackageState::degraded;
+    const Verb verb = state == PackageState::unknown ? Verb::probe : Verb::status;
+    std::vector<Step> steps;
+    for (const std::size_t at : looks_.begin(settings.resources, all, boot_time())) {
+      steps.push_back(step_of(settings, settings.resources[at], verb));
+    }
+    if (steps.empty()) {
+      on_look({});  // what was seen last stands
+    } else {
+      ask(Pending::Kind::probe, "look", steps);
+    }
   }
 
   void ask(Pending::Kind kind, const std::string& mode, const std::vector<Step>& steps) {
@@ -366,19 +383,8 @@ class Supervisor {
   }
 
   void on_look(const std::vector<StepEnd>& ends) {
-    const auto& resources = options_.settings.resources;
-    Health whole = Health::unclear;
-    std::string detail;
-    for (std::size_t at = 0; at < std::min(ends.size(), resources.size()); ++at) {
-      const Health health = health_of(resources[at].kind, ends[at]);
-      whole = at == 0 ? health : together(whole, health);
-      if (health != Health::up) {
-        detail +=
-            (detail.empty() ? "" : "; ") + resources[at].name + ": status " + trouble_of(ends[at]);
-      }
-    }
-    obey(machine_.probed(ends.size() < resources.size() ? Health::unclear : whole, detail,
-                         boot_time()));
+    const Sight sight = looks_.end(options_.settings.resources, ends);
+    obey(machine_.probed(sight.health, sight.detail, boot_time()));
   }
 
   // --- the others
@@ -514,6 +520,7 @@ class Supervisor {
   UniqueFd signals_;
   Children children_;
   PackageMachine machine_;
+  LookPlan looks_;
   Placement placement_;
   EventLog events_;
   std::optional<ClusterWatch> watch_;

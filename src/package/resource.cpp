@@ -55,12 +55,18 @@ Health unit_health(const std::string& output) {
 }
 
 std::string_view script_word(Verb verb) {
-  return verb == Verb::start ? "start" : verb == Verb::stop ? "stop" : "status";
+  constexpr std::array<std::string_view, 6> kWords{"start",  "stop",      "status",
+                                                   "status", "meta-data", "validate-all"};
+  return kWords[static_cast<std::size_t>(verb)];
 }
 
-std::string_view agent_word(Verb verb) {
-  return verb == Verb::status ? "monitor" : script_word(verb);
+bool is_look(Verb verb) { return verb == Verb::status || verb == Verb::probe; }
+
+std::string milliseconds_text(Nanoseconds span) {
+  return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(span).count());
 }
+
+std::string_view agent_word(Verb verb) { return is_look(verb) ? "monitor" : script_word(verb); }
 
 bool is_word(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
@@ -121,14 +127,20 @@ Step step_of(const Resource& resource, Verb verb, const std::string& package,
                        "OCF_RESOURCE_PROVIDER=" + resource.name.substr(0, slash),
                        "OCF_RESOURCE_TYPE=" + resource.name.substr(slash + 1),
                        "OCF_RESOURCE_INSTANCE=" + package + '-' + resource.name.substr(slash + 1)};
+      step.settings.push_back("OCF_RESKEY_CRM_meta_timeout=" + milliseconds_text(limit));
+      if (is_look(verb)) {
+        // Agents take zero for a probe, which what is not installed passes as not running.
+        step.settings.push_back(
+            "OCF_RESKEY_CRM_meta_interval=" +
+            (verb == Verb::probe ? "0" : milliseconds_text(resource.times.interval)));
+      }
       for (const auto& [name, value] : resource.values) {
         step.settings.push_back("OCF_RESKEY_" + name + '=' + value);
       }
       break;
     }
     case ResourceKind::unit:
-      step.words = {"systemctl",
-                    verb == Verb::status ? "is-active" : std::string(script_word(verb)), "--",
+      step.words = {"systemctl", is_look(verb) ? "is-active" : std::string(script_word(verb)), "--",
                     resource.name};
       break;
   }

@@ -18,15 +18,27 @@ namespace dexlock {
 
 enum class ResourceKind : std::uint8_t { script, agent, unit };
 
+// How long its commands may take, and how often it is looked at.
+struct ResourceTimes {
+  Nanoseconds start{};
+  Nanoseconds stop{};
+  Nanoseconds status{};
+  Nanoseconds interval{};  // between two looks
+
+  friend bool operator==(const ResourceTimes&, const ResourceTimes&) = default;
+};
+
 struct Resource {
   ResourceKind kind{};
-  std::string name;                           // a path; PROVIDER/TYPE of ocf:PROVIDER:TYPE; a unit
-  std::map<std::string, std::string> values;  // of an agent: its parameters
+  std::string name;  // a path; PROVIDER/TYPE of ocf:PROVIDER:TYPE; a unit
+  std::map<std::string, std::string> values{};  // of an agent: its parameters
+  ResourceTimes times{};
 
   friend bool operator==(const Resource&, const Resource&) = default;
 };
 
-enum class Verb : std::uint8_t { start, stop, status };
+// A probe is a look at what may never have run here. The last two are for agents.
+enum class Verb : std::uint8_t { start, stop, status, probe, metadata, validate };
 
 // One command of a package.
 struct Step {
