@@ -1,6 +1,7 @@
 #include "failover/last_will.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "system/boot_time.hpp"
@@ -39,12 +40,12 @@ std::optional<std::string> LastWill::go_on() {
         phase_ = Phase::done;
       }
     } else if (phase_ == Phase::stop && at_ < will_.stop.size()) {
-      const bool late = boot_time() >= kill_at_;
-      if (late && tries_ < kTries && will_.fence) {
-        give_up("it was too late to stop it");
-      } else {
-        // Without a fence it is stopped late rather than not at all.
-        begin(will_.stop[at_], late ? will_.stop[at_].limit : kill_at_ - boot_time());
+      stop_next();
+    } else if (phase_ == Phase::stop && failed_) {
+      failed_ = false;
+      at_ = 0;
+      if (++tries_ == kTries) {
+        give_up(trouble_);
       }
     } else if (phase_ == Phase::stop) {
       trouble_.clear();
@@ -67,18 +68,24 @@ std::optional<std::string> LastWill::go_on() {
   }
 }
 
-void LastWill::on_stop(const StepEnd& end) {
-  if (end.status == 0) {
-    ++at_;
-    return;
-  }
-  trouble_ = will_.stop[at_].label + ' ' + trouble_of(end);
-  if (++tries_ < kTries) {
-    tree_.kill();
-    at_ = 0;
+void LastWill::stop_next() {
+  const std::chrono::nanoseconds left = kill_at_ - boot_time();
+  if (left.count() <= 0 && will_.fence) {
+    give_up(trouble_.empty() ? "it was too late to stop it" : trouble_);
   } else {
-    give_up(trouble_);
+    // Without a fence it is stopped late rather than not at all.
+    const auto steps = static_cast<std::int64_t>(will_.stop.size() - at_);
+    begin(will_.stop[at_], left.count() <= 0 ? will_.stop[at_].limit : left / steps);
   }
+}
+
+void LastWill::on_stop(const StepEnd& end) {
+  if (end.status != 0) {
+    trouble_ = will_.stop[at_].label + ' ' + trouble_of(end);
+    failed_ = true;
+    tree_.kill();
+  }
+  ++at_;
 }
 
 void LastWill::give_up(const std::string& why) {

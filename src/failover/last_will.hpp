@@ -2,8 +2,10 @@
 // with nobody left to ask.
 //
 //   stop the resources, the last first -> kill all that is left -> stopped
-//     one fails: kill all, stop them again
-//     they fail again, or it is late: kill all, fence this host
+//     one fails: kill all, go on with the next; then stop them all again
+//     one fails again, or it is late: kill all, fence this host
+//
+// One that hangs has its share of the time, no more: an address below it is still taken away.
 //
 // Threads: one.
 #pragma once
@@ -42,6 +44,7 @@ class LastWill {
 
   void begin(const Step& step, std::chrono::nanoseconds limit);
   void give_up(const std::string& why);
+  void stop_next();
   void on_stop(const StepEnd& end);
 
   const Will& will_;
@@ -51,6 +54,7 @@ class LastWill {
   Phase phase_ = Phase::stop;
   std::size_t at_ = 0;
   int tries_ = 0;
+  bool failed_ = false;  // one of them, in this try
   std::chrono::nanoseconds sweep_until_{};
   std::string trouble_;
   std::optional<Job> job_;
