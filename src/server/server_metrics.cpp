@@ -2,67 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
+#include "server/metrics_writer.hpp"
 
 namespace dexlock {
 namespace {
 
-enum class Kind { counter, gauge, histogram };
-
-class MetricsWriter {
- public:
-  void begin(std::string_view name, Kind kind, std::string_view help) {
-    constexpr std::array<std::string_view, 3> kKinds{"counter", "gauge", "histogram"};
-    name_ = name;
-    fmt::format_to(std::back_inserter(out_), "# HELP dexlock_{} {}\n# TYPE dexlock_{} {}\n", name,
-                   help, name, kKinds[static_cast<std::size_t>(kind)]);
-  }
-
-  // `labels` with their braces, or nothing.
-  template <class Number>
-  void sample(std::string_view suffix, std::string_view labels, Number value) {
-    fmt::format_to(std::back_inserter(out_), "dexlock_{}{}{} {}\n", name_, suffix, labels, value);
-  }
-
-  template <class Number>
-  void single(std::string_view name, Kind kind, std::string_view help, Number value) {
-    begin(name, kind, help);
-    sample("", "", value);
-  }
-
-  void counts(std::string_view name, Kind kind, std::string_view label, std::string_view help,
-              const WordCounts& counts) {
-    begin(name, kind, help);
-    for (const auto& [word, count] : counts) {
-      sample("", fmt::format("{{{}=\"{}\"}}", label, word), count);
-    }
-  }
-
-  template <std::size_t kBounds>
-  void histogram(std::string_view name, std::string_view help, const Histogram<kBounds>& shown) {
-    begin(name, Kind::histogram, help);
-    std::uint64_t sum = 0;
-    for (std::size_t at = 0; at < kBounds; ++at) {
-      sum += shown.counts()[at];
-      sample("_bucket", fmt::format("{{le=\"{}\"}}", shown.bounds()[at]), sum);
-    }
-    sum += shown.counts()[kBounds];
-    sample("_bucket", "{le=\"+Inf\"}", sum);
-    sample("_sum", "", shown.sum());
-    sample("_count", "", sum);
-  }
-
-  [[nodiscard]] std::string take() { return std::move(out_); }
-
- private:
-  std::string_view name_;
-  std::string out_;
-};
+using Kind = MetricKind;
 
 void write_requests(MetricsWriter& out, const ServerMetrics& metrics) {
   out.begin("requests_total", Kind::counter, "Requests answered, by verb and outcome.");
   for (const auto& [kind, count] : metrics.requests) {
-    out.sample("", fmt::format("{{verb=\"{}\",outcome=\"{}\"}}", kind.first, kind.second), count);
+    out.sample("", metric_labels({{"verb", kind.first}, {"outcome", kind.second}}), count);
   }
   out.counts("requests_refused_total", Kind::counter, "reason",
              "Requests refused before the store was asked.", metrics.requests_refused);
@@ -104,7 +54,7 @@ void write_connections(MetricsWriter& out, const ServerMetrics& metrics) {
 std::string metrics_text(const ServerMetrics& metrics) {
   MetricsWriter out;
   out.begin("build_info", Kind::gauge, "1, with the version of the server.");
-  out.sample("", fmt::format("{{version=\"{}\"}}", metrics.version), 1);
+  out.sample("", metric_labels({{"version", metrics.version}}), 1);
   out.single("start_time_seconds", Kind::gauge, "When the server was started, since 1970.",
              fmt::format("{:.3f}", metrics.started));
   write_requests(out, metrics);

@@ -16,13 +16,14 @@ ServerStatus::ServerStatus(boost::asio::io_context& loop, StatusBoard& board, As
 
 HttpPages::Pages ServerStatus::pages() {
   return {{"/health",
-           [this](HttpPages::Answer answer) {
-             ask(health_, {0, Probe{}}, std::move(answer));
-           }},
-          {"/metrics", [this](HttpPages::Answer answer) {
+           {.on_get =
+                [this](const HttpRequest&, HttpPages::Answer answer) {
+                  ask(health_, {0, Probe{}}, std::move(answer));
+                }}},
+          {"/metrics", {.on_get = [this](const HttpRequest&, HttpPages::Answer answer) {
              begin(health_, {0, Probe{}});
              ask(count_, {0, CountSlice{{}, kTallySlice}}, std::move(answer));
-           }}};
+           }}}};
 }
 
 void ServerStatus::on_probed(const Result<void>& probed) {

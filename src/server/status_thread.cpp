@@ -6,7 +6,7 @@ Result<std::unique_ptr<StatusThread>> StatusThread::open(const SocketAddress& ad
                                                          StatusBoard& board,
                                                          ServerStatus::Ask ask) {
   std::unique_ptr<StatusThread> made(new StatusThread(board, std::move(ask)));
-  auto pages = HttpPages::open(made->loop_, address, made->status_.pages());
+  auto pages = HttpPages::open(made->loop_, address, made->status_.pages(), {});
   if (!pages) {
     return std::unexpected(pages.error());
   }

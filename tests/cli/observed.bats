@@ -237,10 +237,10 @@ def status(text):
     s = connect(text)
     return s.makefile("rb").read().split(b"\r\n")[0]
 assert b" 400 " in status(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
-assert b" 400 " in status(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123456789")
+assert b" 413 " in status(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123456789")
 assert b" 405 " in status(b"PUT /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
 assert b" 404 " in status(b"GET /../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n")
-assert b" 400 " in status(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20000)
+assert b" 431 " in status(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20000)
 assert b" 200 " in status(b"GET /metrics?a=b HTTP/1.0\r\n\r\n")
 print("junk refused", flush=True)
 slow = [connect(b"GET /metrics HTTP/1.1\r\nHo") for _ in range(200)]
