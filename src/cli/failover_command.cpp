@@ -16,12 +16,13 @@
 #include <vector>
 
 #include "cli/command_line.hpp"
+#include "cli/failover_change.hpp"
+#include "cli/failover_metrics.hpp"
 #include "cli/failover_text.hpp"
 #include "cli/parse.hpp"
 #include "cli/status_of.hpp"
 #include "dexlock/exit_status.hpp"
 #include "failover/agent_metadata.hpp"
-#include "failover/control_change.hpp"
 #include "failover/guard.hpp"
 #include "failover/host_name.hpp"
 #include "failover/package_places.hpp"
@@ -31,10 +32,9 @@ namespace dexlock {
 namespace {
 
 using std::chrono::milliseconds;
-using Views = std::map<std::string, PackageView>;
+using Views = PackageViews;
 
 constexpr int kGuardListener = 3;
-constexpr milliseconds kControlLimit{10'000};
 constexpr int kLookEveryMs = 200;
 
 struct FailoverOptions {
@@ -60,31 +60,6 @@ int wrong(const std::string& text) {
 constexpr int kNotDone = static_cast<int>(ExitStatus::not_held);
 
 // --- looking
-
-Result<Views> look_at(const std::string& pattern) {
-  const auto inspector = Inspector::open({.patience = kControlLimit});
-  if (!inspector) {
-    return std::unexpected(inspector.error());
-  }
-  const auto sights = (*inspector)->locks(pattern);
-  if (!sights) {
-    return std::unexpected(sights.error());
-  }
-  if (!sights->servers.has_majority()) {
-    return fail(Errc::no_quorum, sights->servers.verdict());
-  }
-  return package_views(sights->locks);
-}
-
-Result<PackageView> look_at_package(const std::string& name) {
-  auto views = look_at(lock_of(name) + "/*");
-  if (!views) {
-    return std::unexpected(views.error());
-  }
-  PackageView view = (*views)[name];
-  view.name = name;
-  return view;
-}
 
 std::string hosts_text(const PackageView& view) {
   std::string text;
@@ -121,14 +96,6 @@ int wait_until(const FailoverOptions& options, const std::string& what,
 std::string own_path() {
   std::error_code error;
   return std::filesystem::read_symlink("/proc/self/exe", error).native();
-}
-
-void poke(const std::string& package, int signal) {
-  const auto directory = package_directory(package);
-  const int pid = directory ? supervisor_in(*directory) : 0;
-  if (pid > 0) {
-    ::kill(pid, signal);
-  }
 }
 
 int signal_supervisor(const FailoverOptions& options, int signal) {
@@ -174,18 +141,9 @@ int run_package(const FailoverOptions& options) {
 
 // --- what operators want
 
-int change(const FailoverOptions& options, const std::function<void(ControlRecord&)>& changes) {
-  const auto changed = change_control(options.names.front(), kControlLimit, changes);
-  if (!changed) {
-    return failed_by(changed.error());
-  }
-  poke(options.names.front(), SIGUSR2);
-  return static_cast<int>(ExitStatus::ok);
-}
-
 int start_package(const FailoverOptions& options) {
-  if (const int status = change(options, [](ControlRecord& control) { control.run = true; })) {
-    return status;
+  if (const auto wanted = want_running(options.names.front(), Running::yes); !wanted) {
+    return failed_by(wanted.error());
   }
   return wait_until(options, "does not run", [](const PackageView& view) {
     const HostView* active = view.active();
@@ -195,40 +153,22 @@ int start_package(const FailoverOptions& options) {
 }
 
 int stop_package(const FailoverOptions& options) {
-  if (const int status = change(options, [](ControlRecord& control) { control.run = false; })) {
-    return status;
+  if (const auto wanted = want_running(options.names.front(), Running::no); !wanted) {
+    return failed_by(wanted.error());
   }
   return wait_until(options, "is not stopped",
                     [](const PackageView& view) { return view.active() == nullptr; });
 }
 
 int move_package(const FailoverOptions& options) {
-  const auto view = look_at_package(options.names.front());
-  if (!view) {
-    return failed_by(view.error());
+  const auto moved = want_moved(options.names.front(), options.to);
+  if (!moved) {
+    return failed_by(moved.error());
   }
-  const HostView* active = view->active();
-  const std::string from = active == nullptr ? "" : active->name;
-  const HostView* target = view->host(options.to);
-  if (!options.to.empty() && (target == nullptr || !target->alive)) {
-    complain(fmt::format("not moved: no supervisor of {} is on {}", view->name, options.to));
-    return kNotDone;
-  }
-  if (options.to.empty() && active == nullptr) {
-    complain(fmt::format("not moved: {} is active nowhere", view->name));
-    return kNotDone;
-  }
-  if (!options.to.empty() && options.to == from) {
+  if (!*moved) {
     return static_cast<int>(ExitStatus::ok);
   }
-  const int status = change(options, [&](ControlRecord& control) {
-    ++control.move;
-    control.to = options.to;
-    control.from = from;
-  });
-  if (status != 0) {
-    return status;
-  }
+  const std::string& from = **moved;
   return wait_until(options, "has not moved", [&](const PackageView& now) {
     const HostView* there = now.active();
     const bool up = there != nullptr && (there->report.state == PackageState::running ||
@@ -245,18 +185,33 @@ int set_maintenance(FailoverOptions options) {
   }
   const bool on = *word == "on";
   options.names.erase(word);
-  return change(options, [on](ControlRecord& control) { control.maintenance = on; });
+  const auto wanted =
+      want_maintenance(options.names.front(), on ? Maintenance::on : Maintenance::off);
+  return wanted ? static_cast<int>(ExitStatus::ok) : failed_by(wanted.error());
 }
 
 // --- what there is
 
 int show_status(const FailoverOptions& options) {
-  const auto views = look_at(lock_of(options.names.empty() ? "" : options.names.front()) +
-                             (options.names.empty() ? "*" : "/*"));
+  const auto views = look_at_packages(lock_of(options.names.empty() ? "" : options.names.front()) +
+                                      (options.names.empty() ? "*" : "/*"));
   if (!views) {
     return failed_by(views.error());
   }
-  return print(options.json ? failover_json(*views) : failover_table(*views));
+  return print(options.json ? failover_json(*views) + '\n' : failover_table(*views));
+}
+
+int print_metrics() {
+  const auto inspector = Inspector::open({});
+  if (!inspector) {
+    return failed_by(inspector.error());
+  }
+  const ServersSight servers = (*inspector)->servers();
+  const auto locks = (*inspector)->locks("*");
+  if (!locks) {
+    return failed_by(locks.error());
+  }
+  return print(failover_metrics(servers, locks->locks));
 }
 
 int list_packages() {
@@ -287,7 +242,7 @@ std::vector<std::string> problems_of(const PackageSettings& settings, const Pack
 }
 
 int check_packages(const FailoverOptions& options) {
-  const auto views = look_at(lock_of("*"));
+  const auto views = look_at_packages(lock_of("*"));
   int status = 0;
   const auto names = options.names.empty() ? packages_here() : options.names;
   for (const std::string& name : names) {
@@ -338,6 +293,7 @@ constexpr std::array kActions{
     Action{"maintenance", 2, 2, [](const FailoverOptions& o) { return set_maintenance(o); }},
     Action{"status", 0, 1, show_status},
     Action{"list", 0, 0, [](const FailoverOptions&) { return list_packages(); }},
+    Action{"metrics", 0, 0, [](const FailoverOptions&) { return print_metrics(); }},
     Action{"check-conf", 0, 1000, check_packages},
     Action{"reload", 1, 1, [](const FailoverOptions& o) { return signal_supervisor(o, SIGUSR1); }},
     Action{"restart", 1, 1, [](const FailoverOptions& o) { return signal_supervisor(o, SIGQUIT); }},
@@ -363,6 +319,7 @@ int failover_command(std::span<const std::string> words) {
   maintenance PACKAGE on|off  on: it is neither looked at nor touched
   status [PACKAGE]  what each host does with it
   list  the packages described on this host
+  metrics  packages, locks and lock servers for Prometheus; without a majority as well
   check-conf [PACKAGE...]  settings, programs, and whether other hosts have the same
   reload PACKAGE  this host's supervisor reads the settings again
   restart PACKAGE  this host's supervisor starts itself again; the package goes on
@@ -376,6 +333,8 @@ examples:
   dex-lock failover run web
   # where is it?
   dex-lock failover status
+  # for the textfile collector of Prometheus' node_exporter
+  dex-lock failover metrics > dexlock.prom.new && mv dexlock.prom.new dexlock.prom
   # to another host, now
   dex-lock failover move web --to hostb
 )");

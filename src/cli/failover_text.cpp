@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
+#include <chrono>
 #include <vector>
 
 #include "cli/json_text.hpp"
@@ -13,34 +13,6 @@
 
 namespace dexlock {
 namespace {
-
-std::string time_text(std::int64_t seconds) {
-  const std::time_t when = seconds;
-  std::tm local{};
-  std::array<char, 32> text{};
-  if (::localtime_r(&when, &local) == nullptr ||
-      std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &local) == 0) {
-    return "-";
-  }
-  return text.data();
-}
-
-// A dead supervisor's last word says nothing about now.
-std::string state_text(const HostView& host) {
-  if (!host.alive) {
-    return "no supervisor";
-  }
-  if (host.report.state == PackageState::standby && !host.report.ready) {
-    return host.report.stands_back ? "stands back" : "standby, waits";
-  }
-  return std::string(name_of(host.report.state));
-}
-
-std::string wanted_text(const ControlRecord& control) {
-  return std::string(control.run ? "" : "stopped") +
-         (control.run || !control.maintenance ? "" : ", ") +
-         (control.maintenance ? "maintenance" : "");
-}
 
 using Row = std::array<std::string, 6>;
 
@@ -55,20 +27,33 @@ std::string row_text(const Row& row, const std::array<std::size_t, 6>& widths) {
 
 }  // namespace
 
+// A dead supervisor's last word says nothing about now.
+std::string state_text(const HostView& host) {
+  if (!host.alive) {
+    return "no supervisor";
+  }
+  if (host.report.state == PackageState::standby && !host.report.ready) {
+    return host.report.stands_back ? "stands back" : "standby, waits";
+  }
+  return std::string(name_of(host.report.state));
+}
+
+std::string wanted_text(const ControlRecord& control) {
+  return std::string(control.run ? "running" : "stopped") +
+         (control.maintenance ? ", maintenance" : "");
+}
+
 std::string failover_table(const std::map<std::string, PackageView>& views) {
   std::vector<Row> rows{{"PACKAGE", "WANTED", "HOST", "STATE", "SINCE", "ERROR"}};
   for (const auto& [name, view] : views) {
     for (const HostView& host : view.hosts) {
       rows.push_back({shown_text(name), wanted_text(view.control), shown_text(host.name),
-                      state_text(host), time_text(host.report.since),
+                      state_text(host), shown_moment(std::chrono::seconds(host.report.since)),
                       shown_text(host.report.error)});
     }
     if (view.hosts.empty()) {
       rows.push_back({shown_text(name), wanted_text(view.control), "-", "-", "-", ""});
     }
-  }
-  for (Row& row : rows) {
-    row[1] = row[1].empty() ? "running" : row[1];
   }
   std::array<std::size_t, 6> widths{};
   for (const Row& row : rows) {
@@ -112,7 +97,7 @@ std::string failover_json(const std::map<std::string, PackageView>& views) {
   }
   JsonObject object = json_answer();
   object.add_json("packages", json_array(packages));
-  return object.text() + '\n';
+  return object.text();
 }
 
 }  // namespace dexlock

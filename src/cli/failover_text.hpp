@@ -1,4 +1,4 @@
-// What `dex-lock failover status` prints.
+// What is known of packages, as `dex-lock failover status` and the dashboard show it.
 //
 // Threads: plain values.
 #pragma once
@@ -9,6 +9,10 @@
 #include "failover/cluster_view.hpp"
 
 namespace dexlock {
+
+// In a word or two: what a host does with a package, what operators want of it.
+[[nodiscard]] std::string state_text(const HostView& host);
+[[nodiscard]] std::string wanted_text(const ControlRecord& control);
 
 // A table: a line for each package and host.
 [[nodiscard]] std::string failover_table(const std::map<std::string, PackageView>& views);

@@ -18,19 +18,6 @@ constexpr const char* kMayLack =
     "holds may be missing here: those before a crash or the loss of a server, and all but the last "
     "ones; times are of the servers' wall clocks";
 
-std::string json_text(const HistorySight& sight) {
-  std::vector<std::string> holds;
-  for (const HoldSight& hold : sight.holds) {
-    holds.push_back(json_of(hold));
-  }
-  JsonObject object = json_answer();
-  object.add_json("holds", json_array(holds));
-  object.add("complete", false);
-  object.add_json("troubles", json_troubles(sight.servers, sight.troubles));
-  add_group(object, sight.servers);
-  return object.text() + '\n';
-}
-
 std::string how_text(const std::string& how) {
   return how == "expired" ? "expired, taken over" : how == "ended" ? "ended, not known how" : how;
 }
@@ -87,7 +74,7 @@ int history_command(std::span<const std::string> words) {
   if (!look.json) {
     complain(kMayLack);
   }
-  const int said = print(look.json ? json_text(*sight) : table(sight->holds));
+  const int said = print(look.json ? json_answer(*sight) + '\n' : table(sight->holds));
   return said != 0 ? said : status;
 }
 

@@ -15,18 +15,6 @@
 namespace dexlock {
 namespace {
 
-std::string json_text(const LocksSight& sight) {
-  std::vector<std::string> locks;
-  for (const LockSight& lock : sight.locks) {
-    locks.push_back(json_of(lock));
-  }
-  JsonObject object = json_answer();
-  object.add_json("locks", json_array(locks));
-  object.add_json("troubles", json_troubles(sight.servers, sight.troubles));
-  add_group(object, sight.servers);
-  return object.text() + '\n';
-}
-
 std::string table(const std::vector<LockSight>& locks) {
   constexpr std::size_t kNameColumnsMax = 40;
   std::size_t width = 4;
@@ -97,7 +85,7 @@ int list_command(std::span<const std::string> words) {
   if (!sight->servers.usable) {
     return status;
   }
-  const int said = print(look.json ? json_text(*sight) : table(sight->locks));
+  const int said = print(look.json ? json_answer(*sight) + '\n' : table(sight->locks));
   return said != 0 ? said : status;
 }
 

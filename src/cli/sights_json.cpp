@@ -161,4 +161,31 @@ std::string json_troubles(const ServersSight& servers, const std::vector<std::st
   return json_strings(texts);
 }
 
+std::string json_answer(const ServersSight& sight) {
+  JsonObject object = json_answer();
+  object.add_if("configuration", sight.config);
+  object.add_json("servers", json_list(sight.servers));
+  object.add_json("problems", json_strings(sight.problems));
+  object.add("verdict", sight.verdict());
+  add_group(object, sight);
+  return object.text();
+}
+
+std::string json_answer(const LocksSight& sight) {
+  JsonObject object = json_answer();
+  object.add_json("locks", json_list(sight.locks));
+  object.add_json("troubles", json_troubles(sight.servers, sight.troubles));
+  add_group(object, sight.servers);
+  return object.text();
+}
+
+std::string json_answer(const HistorySight& sight) {
+  JsonObject object = json_answer();
+  object.add_json("holds", json_list(sight.holds));
+  object.add("complete", false);
+  object.add_json("troubles", json_troubles(sight.servers, sight.troubles));
+  add_group(object, sight.servers);
+  return object.text();
+}
+
 }  // namespace dexlock

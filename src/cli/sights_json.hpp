@@ -31,4 +31,9 @@ void add_group(JsonObject& object, const ServersSight& servers);
 [[nodiscard]] std::string json_troubles(const ServersSight& servers,
                                         const std::vector<std::string>& more);
 
+// What `status`, `list` and `history` print.
+[[nodiscard]] std::string json_answer(const ServersSight& sight);
+[[nodiscard]] std::string json_answer(const LocksSight& sight);
+[[nodiscard]] std::string json_answer(const HistorySight& sight);
+
 }  // namespace dexlock

@@ -69,20 +69,6 @@ std::string text_of(const ServersSight& sight) {
   return text + sight.verdict() + '\n';
 }
 
-std::string json_text(const ServersSight& sight) {
-  std::vector<std::string> servers;
-  for (const ServerSight& server : sight.servers) {
-    servers.push_back(json_of(server));
-  }
-  JsonObject object = json_answer();
-  object.add_if("configuration", sight.config);
-  object.add_json("servers", json_array(servers));
-  object.add_json("problems", json_strings(sight.problems));
-  object.add("verdict", sight.verdict());
-  add_group(object, sight);
-  return object.text() + '\n';
-}
-
 }  // namespace
 
 int status_command(std::span<const std::string> words) {
@@ -112,7 +98,7 @@ int status_command(std::span<const std::string> words) {
     return status_of(inspector.error());
   }
   const ServersSight sight = (*inspector)->servers();
-  const int said = print(look.json ? json_text(sight) : text_of(sight));
+  const int said = print(look.json ? json_answer(sight) + '\n' : text_of(sight));
   return said != 0 ? said
                    : static_cast<int>(sight.has_majority() ? ExitStatus::ok : ExitStatus::not_held);
 }

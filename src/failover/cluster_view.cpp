@@ -1,8 +1,17 @@
 #include "failover/cluster_view.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 namespace dexlock {
+namespace {
+
+// Nobody takes over the lock of a host that has died: it stays held, and its lease is over.
+bool lives(const LockSight& report) {
+  return !std::ranges::all_of(report.holders, &HolderSight::lapsed);
+}
+
+}  // namespace
 
 std::map<std::string, PackageView> package_views(const std::vector<LockSight>& sights) {
   std::map<std::string, PackageView> views;
@@ -19,7 +28,7 @@ std::map<std::string, PackageView> package_views(const std::vector<LockSight>& s
       view.control = parse_control(*sight.value).value_or(ControlRecord{});
     } else if (const auto host = host_in(sight.name, package); host && sight.value) {
       if (const auto report = parse_report(*sight.value)) {
-        view.hosts.push_back({.name = *host, .alive = sight.is_held(), .report = *report});
+        view.hosts.push_back({.name = *host, .alive = lives(sight), .report = *report});
       }
     }
   }

@@ -138,7 +138,7 @@ class Supervisor {
     const PackageSettings& settings = options_.settings;
     guard_->tell({"lease", std::to_string(settings.timeout.count()),
                   std::to_string(settings.stop_timeout.count()), lock_of(settings.name),
-                  "failover " + settings.name, settings.watchdog});
+                  "failover " + settings.name + " on " + options_.host, settings.watchdog});
     will_ = {.stop = steps_of(settings, Verb::stop), .fence = fence_step()};
     Words words{"will", will_.fence ? "fence" : "stop"};
     for (const Step& step : will_.stop) {
