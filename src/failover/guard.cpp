@@ -30,6 +30,7 @@
 #include "lock/fields.hpp"
 #include "process/watchdog.hpp"
 #include "system/boot_time.hpp"
+#include "system/boot_timer.hpp"
 
 namespace dexlock {
 namespace {
@@ -253,7 +254,7 @@ class Guard {
       job_.reset();
     }
     stop_seeking_.request_stop();
-    if (lease_ == nullptr) {
+    if (lease_ == nullptr && !given_up_) {
       over_ = !seeking_ && !releasing_;
     } else if (boot_time() - *gone_at_ >= settings_.timeout) {
       say("the supervisor of " + settings_.name + " is gone; stopping the package");
@@ -263,6 +264,8 @@ class Guard {
 
   // --- the lease
 
+  [[nodiscard]] bool holds() const { return lease_ != nullptr && lease_->holds(); }
+
   void seek() {
     if (seeking_ || will_) {
       return;
@@ -271,7 +274,7 @@ class Guard {
     if (releasing_) {
       return;
     }
-    if (lease_ != nullptr && lease_->holds()) {
+    if (holds()) {
       given_up_ = false;
       tell({"granted", std::to_string(lease_->token())});
       return;
@@ -391,7 +394,7 @@ class Guard {
       return;
     }
     job_.reset();
-    if (words[2] == "start" && (lease_ == nullptr || !lease_->holds() || will_ || given_up_)) {
+    if (words[2] == "start" && (!holds() || will_ || given_up_)) {
       tell({"ran", words[1], "0", "1", "the lock is not held any more"});
       return;
     }
@@ -458,7 +461,10 @@ class Guard {
     job_.reset();
     killing_.reset();
     by_loss_ = !lost.empty();
-    will_.emplace(will_text_, tree_, children_, boot_time() - lease_->elapsed() + ladder_.kill_at);
+    const nanoseconds kill_at = lease_ != nullptr
+                                    ? boot_time() - lease_->elapsed() + ladder_.kill_at
+                                    : boot_time() + settings_.stop_timeout;
+    will_.emplace(will_text_, tree_, children_, kill_at);
     if (by_loss_) {
       say("lock " + settings_.name + " is lost: " + lost + "; stopping the package");
       tell({"lost", lost});
@@ -469,7 +475,7 @@ class Guard {
     if (!will_) {
       return;
     }
-    if (watchdog_ && !by_loss_ && lease_->holds() &&
+    if (watchdog_ && !by_loss_ && holds() &&
         may_feed(lease_->elapsed(), watchdog_->time(), ladder_)) {
       watchdog_->feed();
     }
@@ -486,9 +492,9 @@ class Guard {
     // While the package may still be there the lease is kept, if it can be.
     given_up_ = !trouble->empty();
     gone_at_.reset();
-    if (trouble->empty() && lease_->holds()) {
+    if (trouble->empty() && holds()) {
       let_go(false);
-    } else if (!lease_->holds()) {
+    } else if (!holds()) {
       lease_.reset();
     }
     tell({"will", trouble->empty() ? "1" : "0", *trouble});
@@ -508,7 +514,7 @@ class Guard {
     if (will_) {
       return std::min(next, will_->next_time());
     }
-    if (lease_ != nullptr) {
+    if (lease_ != nullptr && !given_up_) {
       next = std::min({next, now - lease_->elapsed() + ladder_.signal_at,
                        now + renewal_period({.lease = settings_.timeout})});
     }
@@ -531,9 +537,9 @@ class Guard {
     for (const UniqueFd& voice : voices_) {
       watch(voice.get());
     }
-    const auto left = std::chrono::ceil<milliseconds>(next_time() - boot_time());
-    ::poll(watched.data(), watched.size(),
-           static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    timer_.set(next_time());
+    watch(timer_.fd());
+    ::poll(watched.data(), watched.size(), -1);
     signalfd_siginfo ignored{};
     while (::read(ended_.get(), &ignored, sizeof ignored) > 0) {
     }
@@ -553,6 +559,7 @@ class Guard {
   Children children_;
   std::shared_ptr<Inbox> inbox_;
   UniqueFd ended_;
+  BootTimer timer_;
   UniqueFd supervisor_;
   bool awaits_first_ = true;
   bool greeted_ = false;  // nothing is told before

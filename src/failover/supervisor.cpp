@@ -31,6 +31,7 @@
 #include "package/package_machine.hpp"
 #include "process/environment.hpp"
 #include "system/boot_time.hpp"
+#include "system/boot_timer.hpp"
 #include "system/small_file.hpp"
 
 namespace dexlock {
@@ -484,9 +485,11 @@ class Supervisor {
   [[nodiscard]] nanoseconds next_time() const {
     const nanoseconds now = boot_time();
     nanoseconds next = told_alive_ + kAliveEvery;
-    for (const auto& at :
-         {machine_.next_time(), placement_.next_time(), seek_again_at_, events_.next_time()}) {
+    for (const auto& at : {machine_.next_time(), seek_again_at_, events_.next_time()}) {
       next = at ? std::min(next, *at) : next;
+    }
+    if (const auto at = placement_.next_time(); at && *at > now) {
+      next = std::min(next, *at);
     }
     if (machine_.holds()) {
       next = std::min(next, term_ + ladder_.signal_at + kHungGuard);
@@ -495,12 +498,12 @@ class Supervisor {
   }
 
   void wait() {
-    std::array<pollfd, 4> watched{pollfd{guard_->fd(), POLLIN, 0},
+    timer_.set(next_time());
+    std::array<pollfd, 5> watched{pollfd{guard_->fd(), POLLIN, 0},
                                   pollfd{signals_.get(), POLLIN, 0},
-                                  pollfd{watch_->fd(), POLLIN, 0}, pollfd{events_.fd(), POLLIN, 0}};
-    const auto left = std::chrono::ceil<milliseconds>(next_time() - boot_time());
-    ::poll(watched.data(), watched.size(),
-           static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+                                  pollfd{watch_->fd(), POLLIN, 0}, pollfd{events_.fd(), POLLIN, 0},
+                                  pollfd{timer_.fd(), POLLIN, 0}};
+    ::poll(watched.data(), watched.size(), -1);
     if (watched[0].revents != 0) {
       hear();
     }
@@ -518,6 +521,7 @@ class Supervisor {
   SupervisorOptions options_;
   UniqueFd lock_;
   UniqueFd signals_;
+  BootTimer timer_;
   Children children_;
   PackageMachine machine_;
   LookPlan looks_;
