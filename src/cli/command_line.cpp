@@ -13,6 +13,7 @@
 #include "cli/change_commands.hpp"
 #include "cli/command.hpp"
 #include "cli/command_text.hpp"
+#include "cli/dashboard_command.hpp"
 #include "cli/doctor_command.hpp"
 #include "cli/failover_command.hpp"
 #include "cli/guard_command.hpp"
@@ -49,6 +50,7 @@ constexpr std::array kCommands{
     Command{"history", history_command, false, "who had a lock, and how that ended"},
     Command{"doctor", doctor_command, false, "check everything, and say what to do"},
     Command{"top", top_command, false, "watch locks and servers on a full screen"},
+    Command{"dashboard", dashboard_command, false, "a web page about packages and locks"},
     Command{"status", status_command, false, "show the lock servers; 0 = a majority"},
     Command{"failover", failover_command, false, "keep a service on one of several hosts"},
     Command{"keeper", keeper_command, false, "keep connections for the next commands"},
