@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <exception>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -19,6 +21,7 @@ namespace dexlock {
 namespace {
 
 constexpr int kShowAgainMs = 500;
+constexpr std::chrono::seconds kSilentOutage{10};  // a restart of a lock server is no news
 
 std::string text_of(const Waiting& waiting) {
   std::string text = waiting.why;
@@ -31,6 +34,27 @@ std::string text_of(const Waiting& waiting) {
   }
   return text;
 }
+
+// Says once, in a log, that no majority answers: that may need somebody.
+class OutageNotice {
+ public:
+  void operator()(const Waiting& waiting) {
+    const auto now = std::chrono::steady_clock::now();
+    if (2 * waiting.answering > waiting.servers) {
+      since_.reset();
+      told_ = false;
+    } else if (!since_) {
+      since_ = now;
+    } else if (!told_ && now - *since_ >= kSilentOutage) {
+      told_ = true;
+      complain_at_once("waiting: " + text_of(waiting));
+    }
+  }
+
+ private:
+  std::optional<std::chrono::steady_clock::time_point> since_;
+  bool told_ = false;
+};
 
 }  // namespace
 
@@ -48,6 +72,8 @@ Acquired wait_for_lock(RunOptions& options, const CaughtSignals& signals) {
         last = text;
       }
     };
+  } else {
+    options.lease.on_wait = OutageNotice();
   }
   Acquired acquired{.lease = fail(Errc::io, "cannot wait for the lock"), .signal = std::nullopt};
   const int done = ::eventfd(0, EFD_CLOEXEC);

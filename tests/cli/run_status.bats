@@ -160,3 +160,10 @@ END
     [[ $status -eq 0 || -n $stderr ]]
   done
 }
+
+@test "a log is told once that no majority answers" {
+  configured "unix:$PLACE/nobody.sock"
+  beside job dex-lock run x -- true
+  eventually grep -q '^dex-lock: waiting: .*0 of 1 lock servers answer' job.err
+  [ "$(grep -c waiting job.err)" -eq 1 ]
+}
