@@ -193,8 +193,10 @@ class Guard {
 
   void greet() {
     greeted_ = true;
-    tell({"hello", options_.version, std::to_string(lease_ ? lease_->token() : 0), tree_.mark(),
-          tree_.group_path(), will_ ? "1" : "0", std::to_string(::getpid())});
+    Words words{"hello",           options_.version,          tree_.mark(), tree_.group_path(),
+                will_ ? "1" : "0", std::to_string(::getpid())};
+    append_lease(words);
+    tell(words);
     told_term_ = nanoseconds(0);
   }
 
@@ -264,6 +266,22 @@ class Guard {
 
   // --- the lease
 
+  // What the supervisor must know to act in the guard's place.
+  void append_lease(Words& words) const {
+    const bool held = lease_ != nullptr;
+    const nanoseconds term = held ? boot_time() - lease_->elapsed() : nanoseconds(0);
+    words.insert(
+        words.end(),
+        {std::to_string(held ? lease_->token() : 0), std::to_string(term.count()),
+         std::to_string(ladder_.signal_at.count()), std::to_string(ladder_.kill_at.count())});
+  }
+
+  void tell_granted() {
+    Words words{"granted"};
+    append_lease(words);
+    tell(words);
+  }
+
   [[nodiscard]] bool holds() const { return lease_ != nullptr && lease_->holds(); }
 
   void seek() {
@@ -276,7 +294,7 @@ class Guard {
     }
     if (holds()) {
       given_up_ = false;
-      tell({"granted", std::to_string(lease_->token())});
+      tell_granted();
       return;
     }
     lease_.reset();
@@ -324,7 +342,7 @@ class Guard {
       }
       watchdog_ = std::move(*watchdog);
     }
-    tell({"granted", std::to_string(lease_->token())});
+    tell_granted();
   }
 
   void release() {

@@ -85,17 +85,21 @@ bool greet(int socket, const std::string& version, GuardGreeting& greeting, pid_
   pollfd answer{.fd = socket, .events = POLLIN, .revents = 0};
   Words words;
   if (::poll(&answer, 1, static_cast<int>(kGreetingLimit.count())) != 1 ||
-      receive_words(socket, words) != Heard::message || words.size() != 7 ||
+      receive_words(socket, words) != Heard::message || words.size() < 6 ||
       words.front() != "hello") {
     return false;
   }
-  const auto number = parse_number(words[6], std::numeric_limits<pid_t>::max());
+  const auto lease = read_lease(words, 6);
+  const auto number = parse_number(words[5], std::numeric_limits<pid_t>::max());
+  if (!lease) {
+    return false;
+  }
   pid = static_cast<pid_t>(number.value_or(0));
   greeting = {.version = words[1],
-              .token = parse_number(words[2], std::numeric_limits<std::int64_t>::max()).value_or(0),
-              .mark = words[3],
-              .group = words[4],
-              .busy = words[5] == "1"};
+              .lease = *lease,
+              .mark = words[2],
+              .group = words[3],
+              .busy = words[4] == "1"};
   return pid > 0;
 }
 

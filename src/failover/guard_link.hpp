@@ -20,10 +20,10 @@ namespace dexlock {
 // What a guard says of itself first.
 struct GuardGreeting {
   std::string version;
-  std::uint64_t token = 0;  // 0: it does not hold the lock
-  std::string mark;         // of the processes below it
-  std::string group;        // their control group; empty: none
-  bool busy = false;        // it is stopping the package on its own
+  HeldLease lease;
+  std::string mark;   // of the processes below it
+  std::string group;  // their control group; empty: none
+  bool busy = false;  // it is stopping the package on its own
 };
 
 class GuardLink {

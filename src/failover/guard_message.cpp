@@ -3,9 +3,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "lock/fields.hpp"
@@ -73,6 +75,25 @@ Heard receive_words(int socket, Words& words) {
     at = end + 1;
   }
   return Heard::message;
+}
+
+std::optional<HeldLease> read_lease(const Words& words, std::size_t at) {
+  if (words.size() != at + 4) {
+    return std::nullopt;
+  }
+  std::array<std::int64_t, 4> numbers{};
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto number = parse_number(words[at + i], std::numeric_limits<std::int64_t>::max());
+    if (!number) {
+      return std::nullopt;
+    }
+    numbers[i] = static_cast<std::int64_t>(*number);
+  }
+  using std::chrono::nanoseconds;
+  return HeldLease{.token = static_cast<std::uint64_t>(numbers[0]),
+                   .term = nanoseconds(numbers[1]),
+                   .signal_at = nanoseconds(numbers[2]),
+                   .kill_at = nanoseconds(numbers[3])};
 }
 
 void append_step(Words& words, const Step& step) {

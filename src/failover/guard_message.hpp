@@ -2,9 +2,9 @@
 // message is a list of words, each ended by a zero byte. The first says what it is.
 //
 // Supervisor to guard                   Guard to supervisor
-//   hello VERSION                         hello VERSION TOKEN MARK GROUP BUSY PID  (TOKEN 0: holds
-//                                           nothing; BUSY: is stopping the package on its own)
-//   lease TIMEOUT STOP NAME WHO WATCHDOG  granted TOKEN
+//   hello VERSION                         hello VERSION MARK GROUP BUSY PID lease...  (BUSY: is
+//                                           stopping the package on its own)
+//   lease TIMEOUT STOP NAME WHO WATCHDOG  granted lease...
 //   will stop|fence step... (1)           waiting TEXT
 //   seek | withdraw | release             refused CODE TEXT
 //   run ID look|start|stop step...        released
@@ -20,7 +20,9 @@
 // Threads: pure functions and plain sends.
 #pragma once
 
-#include <span>
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +38,15 @@ bool send_words(int socket, const Words& words);
 
 enum class Heard { message, nothing, closed };
 Heard receive_words(int socket, Words& words);
+
+struct HeldLease {
+  std::uint64_t token = 0;
+  std::chrono::nanoseconds term{};
+  std::chrono::nanoseconds signal_at{};
+  std::chrono::nanoseconds kill_at{};
+};
+// The four words from `at` on, which are all that is left.
+[[nodiscard]] std::optional<HeldLease> read_lease(const Words& words, std::size_t at);
 
 void append_step(Words& words, const Step& step);
 // From `at` on; false: there is no whole one.

@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
 #include <utility>
 
 #include "process/process_tree.hpp"
@@ -20,24 +18,6 @@ constexpr std::size_t kEnvironmentBytesMax = 1 << 20;
 bool has_setting(pid_t pid, const std::string& setting) {
   const auto text = read_small("/proc/" + std::to_string(pid) + "/environ", kEnvironmentBytesMax);
   return text && ('\0' + *text).find('\0' + setting + '\0') != std::string::npos;
-}
-
-std::vector<ProcessStat> all_with(const std::string& setting) {
-  std::vector<ProcessStat> found;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at("/proc", error), end; !error && at != end;
-       at.increment(error)) {
-    const std::string name = at->path().filename();
-    pid_t pid = 0;
-    const auto [stop, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (bad != std::errc() || stop != name.data() + name.size() || !has_setting(pid, setting)) {
-      continue;
-    }
-    if (auto stat = read_process_stat(pid)) {
-      found.push_back(std::move(*stat));
-    }
-  }
-  return found;
 }
 
 }  // namespace
@@ -59,7 +39,9 @@ std::vector<ProcessStat> PackageTree::processes() const {
   if (root_ != 0) {
     return processes_below(root_, group());
   }
-  std::vector<ProcessStat> found = all_with(mark_);
+  std::vector<ProcessStat> found = all_processes();
+  std::erase_if(found,
+                [&](const ProcessStat& process) { return !has_setting(process.pid, mark_); });
   for (const pid_t member : group_ ? group_->processes() : std::vector<pid_t>{}) {
     const auto stat = read_process_stat(member);
     if (stat && std::ranges::find(found, member, &ProcessStat::pid) == found.end()) {

@@ -25,7 +25,6 @@
 #include "failover/last_will.hpp"
 #include "failover/placement.hpp"
 #include "failover/saying.hpp"
-#include "lease/timing.hpp"
 #include "lock/fields.hpp"
 #include "package/look_plan.hpp"
 #include "package/package_machine.hpp"
@@ -121,10 +120,9 @@ class Supervisor {
                                 " is of another version; stop the package here first (dex-lock "
                                 "failover stop)");
     }
-    term_ = boot_time();
+    lease_ = guard_->greeting().lease;
     tell_settings();
-    if (guard_->greeting().token != 0) {
-      token_ = guard_->greeting().token;
+    if (lease_.token != 0) {
       say(options_.settings.name + ": found it in the keeping of its guard");
       obey(machine_.granted(boot_time()));
     }
@@ -149,7 +147,6 @@ class Supervisor {
       append_step(words, *will_.fence);
     }
     guard_->tell(words);
-    ladder_ = stop_ladder({.lease = settings.timeout, .stop = settings.stop_timeout});
   }
 
   [[nodiscard]] std::optional<Step> fence_step() const {
@@ -184,13 +181,13 @@ class Supervisor {
   void on_message(const Words& words) {
     const std::string& what = words.front();
     const nanoseconds now = boot_time();
-    if (what == "granted" && words.size() == 2) {
-      term_ = now;
-      token_ = parse_number(words[1], std::numeric_limits<std::int64_t>::max()).value_or(0);
+    if (what == "granted") {
+      // Without a start that is known it would count as begun long ago.
+      lease_ = read_lease(words, 1).value_or(HeldLease{});
       obey(machine_.granted(now));
     } else if (what == "term" && words.size() == 2) {
       const auto at = parse_number(words[1], std::numeric_limits<std::int64_t>::max());
-      term_ = nanoseconds(static_cast<std::int64_t>(at.value_or(0)));
+      lease_.term = nanoseconds(static_cast<std::int64_t>(at.value_or(0)));
     } else if (what == "waiting" && words.size() == 2) {
       waiting_ = words[1];
     } else if (what == "refused" && words.size() == 3) {
@@ -239,7 +236,7 @@ class Supervisor {
   std::string stop_without_guard() {
     const PackageTree tree =
         PackageTree::left_by(guard_->greeting().mark, guard_->greeting().group);
-    LastWill will(will_, tree, children_, term_ + ladder_.kill_at);
+    LastWill will(will_, tree, children_, lease_.term + lease_.kill_at);
     while (true) {
       if (const auto trouble = will.go_on()) {
         return *trouble;
@@ -252,7 +249,13 @@ class Supervisor {
 
   // It is stopped, or hangs: when the lease ends it has to act.
   void watch_guard() {
-    if (machine_.holds() && boot_time() >= term_ + ladder_.signal_at + kHungGuard) {
+    const auto is_late = [&] {
+      return machine_.holds() && boot_time() >= lease_.term + lease_.signal_at + kHungGuard;
+    };
+    if (is_late()) {
+      hear();  // it was this process that slept, perhaps
+    }
+    if (is_late()) {
       guard_->kill();
       replace_guard("the guard of the package did not act when the lease ended");
     }
@@ -414,7 +417,7 @@ class Supervisor {
     const nanoseconds now = boot_time();
     watch_->report({.state = machine_.state(),
                     .since = state_since_,
-                    .token = machine_.state() == PackageState::standby ? 0 : token_,
+                    .token = machine_.state() == PackageState::standby ? 0 : lease_.token,
                     .failures = machine_.failures(),
                     .ready = machine_.seeks(),
                     .stands_back = machine_.stands_back_until(now).has_value(),
@@ -492,7 +495,7 @@ class Supervisor {
       next = std::min(next, *at);
     }
     if (machine_.holds()) {
-      next = std::min(next, term_ + ladder_.signal_at + kHungGuard);
+      next = std::min(next, lease_.term + lease_.signal_at + kHungGuard);
     }
     return std::max(next, now);
   }
@@ -530,9 +533,7 @@ class Supervisor {
   std::optional<ClusterWatch> watch_;
   std::optional<GuardLink> guard_;
   Will will_;
-  StopLadder ladder_{};
-  std::uint64_t token_ = 0;
-  nanoseconds term_{};  // the lease counts from there
+  HeldLease lease_;  // as the guard has told; it knows best by which settings it was sought
   nanoseconds told_alive_{};
   std::optional<nanoseconds> seek_again_at_;
   std::string waiting_;

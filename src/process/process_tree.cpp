@@ -18,18 +18,8 @@ namespace {
 
 std::map<pid_t, std::vector<ProcessStat>> all_by_parent() {
   std::map<pid_t, std::vector<ProcessStat>> found;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at("/proc", error), end; !error && at != end;
-       at.increment(error)) {
-    const std::string name = at->path().filename();
-    pid_t pid = 0;
-    const auto [stop, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (bad != std::errc() || stop != name.data() + name.size()) {
-      continue;
-    }
-    if (auto stat = read_process_stat(pid)) {
-      found[stat->parent].push_back(std::move(*stat));
-    }
+  for (ProcessStat& stat : all_processes()) {
+    found[stat.parent].push_back(std::move(stat));
   }
   return found;
 }
@@ -53,6 +43,24 @@ bool has_ended(const ProcessStat& process) {
 }
 
 }  // namespace
+
+std::vector<ProcessStat> all_processes() {
+  std::vector<ProcessStat> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at("/proc", error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename();
+    pid_t pid = 0;
+    const auto [stop, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (bad != std::errc() || stop != name.data() + name.size()) {
+      continue;
+    }
+    if (auto stat = read_process_stat(pid)) {
+      found.push_back(std::move(*stat));
+    }
+  }
+  return found;
+}
 
 std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group) {
   const auto all = all_by_parent();

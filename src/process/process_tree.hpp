@@ -13,6 +13,9 @@
 
 namespace dexlock {
 
+// All of this machine that this process may see.
+[[nodiscard]] std::vector<ProcessStat> all_processes();
+
 // Those that have not ended, and what else is in `group`, if there is one.
 [[nodiscard]] std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group);
 

@@ -64,6 +64,18 @@ two_hosts() {
   grep -q 'did not act when the lease ended' web-a.err
 }
 
+@test "new settings give a lease that is held no more time" {
+  two_hosts
+  package web 'timeout = 120'
+  sed -i '/^timeout = 4$/d' conf/failover/web.conf
+  on a dex-lock failover reload web
+  eventually grep -q 'settings were read again' web-a.err
+  kill -STOP "$(guard_of a web)"
+  eventually is_active b web
+  not alive a web
+  never_two web
+}
+
 @test "a stopped supervisor is as good as a killed one" {
   two_hosts
   kill -STOP "$(supervisor_of a web)"
