@@ -466,6 +466,13 @@ class Supervisor {
       say("the settings stay as they were: " + settings.error().text);
       return;
     }
+    // What is taken out would be stopped by nobody.
+    if (machine_.state() != PackageState::standby &&
+        settings->resources != options_.settings.resources) {
+      say("the settings stay as they were: what " + settings->name +
+          " consists of cannot change where it is active; stop it first");
+      return;
+    }
     options_.settings = std::move(*settings);
     tell_settings();
     obey(machine_.settings(options_.settings.machine(), boot_time()));

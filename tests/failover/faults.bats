@@ -76,6 +76,18 @@ two_hosts() {
   never_two web
 }
 
+@test "what an active package consists of does not change by a reload" {
+  two_hosts
+  cp conf/failover/web conf/failover/other
+  echo "script = $PLACE/conf/failover/other" >>conf/failover/web.conf
+  on a dex-lock failover reload web
+  eventually grep -q 'cannot change where it is active' web-a.err
+  is running a web
+  dex-lock failover move web --to b
+  not alive a web
+  never_two web
+}
+
 @test "a stopped supervisor is as good as a killed one" {
   two_hosts
   kill -STOP "$(supervisor_of a web)"
