@@ -9,7 +9,6 @@ setup() {
 }
 
 teardown() {
-  ! mountpoint -q small || umount small
   place_teardown
 }
 

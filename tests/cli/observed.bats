@@ -10,7 +10,6 @@ setup() {
 
 teardown() {
   place_teardown
-  umount "$PLACE/small" 2>/dev/null || true
 }
 
 # observed NAME ARGUMENT...: serve() on NAME.sock, with its pages on $PLACE/pages.

@@ -2,7 +2,8 @@
 # are empty, the commands on PATH; and programs that run beside the test.
 #
 #   place_setup                  for setup(); the directory is $PLACE
-#   place_teardown               for teardown(): ends what runs beside the test, frees what was frozen
+#   place_teardown               for teardown(): ends what runs beside the test, frees what was frozen,
+#                                unmounts what was mounted in $PLACE
 #   write_script NAME            stdin becomes $PLACE/NAME, a program run by /bin/sh: an owner of its own
 #   one_store                    configures the directory $PLACE/store as the only lock server, so that
 #                                other state directories are other hosts
@@ -39,11 +40,15 @@ place_setup() {
 }
 
 place_teardown() {
-  local pid
+  local pid at
   thaw_store
   for pid in "${PID[@]}"; do
     kill -KILL -- "-$pid" 2>/dev/null || true # it may have ended by itself
   done
+  # Who was killed may still have files open there.
+  while read -r at; do
+    umount --lazy "$at"
+  done < <(awk -v under="$PLACE/" 'index($2, under) == 1 { print $2 }' /proc/self/mounts)
 }
 
 write_script() {

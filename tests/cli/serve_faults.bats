@@ -11,7 +11,6 @@ setup() {
 
 teardown() {
   place_teardown
-  umount "$PLACE/small" 2>/dev/null || true
 }
 
 # killed NAME...: all at once, and they are gone.

@@ -10,9 +10,6 @@ setup() {
 
 teardown() {
   place_teardown
-  if mountpoint -q "$PLACE/small"; then
-    umount "$PLACE/small"
-  fi
 }
 
 # The state file of owner $1 for lock $2.
