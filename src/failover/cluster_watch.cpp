@@ -43,6 +43,13 @@ void ClusterWatch::report(const HostReport& report) {
   changed_.notify_all();
 }
 
+void ClusterWatch::regard(std::set<std::string> packages) {
+  const std::lock_guard lock(mutex_);
+  hurry_ = hurry_ || regarded_ != packages;
+  regarded_ = std::move(packages);
+  changed_.notify_all();
+}
+
 void ClusterWatch::look_now() {
   const std::lock_guard lock(mutex_);
   hurry_ = true;
@@ -61,6 +68,7 @@ void ClusterWatch::go() {
     publish();
     look();
   } while (wait());
+  news_.reset();
   publish();
   if (lease_ != nullptr) {
     static_cast<void>(lease_->release(kReportRelease));
@@ -112,12 +120,40 @@ void ClusterWatch::look() {
   if (!sights || !sights->servers.has_majority()) {
     return;
   }
+  auto views = package_views(sights->locks);
+  listen(views);
   {
     const std::lock_guard lock(mutex_);
-    view_ = package_views(sights->locks);
+    view_ = std::move(views);
   }
   const std::uint64_t one = 1;
   static_cast<void>(!::write(fd_.get(), &one, sizeof one));
+}
+
+// A report that nobody has seen yet is found by looking.
+void ClusterWatch::listen(const std::map<std::string, PackageView>& views) {
+  if (news_ == nullptr) {
+    auto opened = LockNews::open([this] { look_now(); });
+    if (!opened) {
+      return;
+    }
+    news_ = std::move(*opened);
+  }
+  std::set<std::string> packages{package_};
+  {
+    const std::lock_guard lock(mutex_);
+    packages.insert(regarded_.begin(), regarded_.end());
+  }
+  std::set<std::string> names{control_of(package_)};
+  for (const std::string& package : packages) {
+    if (const auto view = views.find(package); view != views.end()) {
+      for (const HostView& host : view->second.hosts) {
+        names.insert(report_of(package, host.name));
+      }
+    }
+  }
+  names.erase(report_of(package_, host_));
+  static_cast<void>(news_->listen(names));
 }
 
 }  // namespace dexlock

@@ -16,6 +16,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "failover/children.hpp"
@@ -48,6 +49,15 @@ constexpr milliseconds kRetry{1'000};    // after a refused lock
 constexpr milliseconds kHungGuard{500};  // past the moment at which it has to act
 constexpr std::size_t kSupervisorBytesMax = 64;
 
+// The packages that this one depends on.
+std::set<std::string> others_in(const PackageSettings& settings) {
+  std::set<std::string> others;
+  for (const auto* list : {&settings.together, &settings.apart, &settings.after}) {
+    others.insert(list->begin(), list->end());
+  }
+  return others;
+}
+
 // What the guard was asked to do for the package.
 struct Pending {
   enum class Kind { probe, start, stop, sweep, fence };
@@ -77,6 +87,7 @@ class Supervisor {
     watch_.emplace(
         options_.settings.name, options_.host,
         std::clamp<milliseconds>(options_.settings.pace, milliseconds(200), milliseconds(2'000)));
+    watch_->regard(others_in(options_.settings));
   }
 
   Result<void> go() {
@@ -474,6 +485,7 @@ class Supervisor {
       return;
     }
     options_.settings = std::move(*settings);
+    watch_->regard(others_in(options_.settings));
     tell_settings();
     obey(machine_.settings(options_.settings.machine(), boot_time()));
     say(options_.settings.name + ": the settings were read again");
