@@ -7,7 +7,7 @@
 
 #include "failover/control_change.hpp"
 #include "failover/package_places.hpp"
-#include "failover/supervisor.hpp"
+#include "failover/supervisor_lock.hpp"
 
 namespace dexlock {
 namespace {

@@ -27,6 +27,7 @@
 #include "failover/host_name.hpp"
 #include "failover/package_places.hpp"
 #include "failover/supervisor.hpp"
+#include "failover/supervisor_lock.hpp"
 
 namespace dexlock {
 namespace {

@@ -1,5 +1,15 @@
-// Keeps a package of this host: tells the pure machine what happens, and does what it wants done,
-// by way of the guard.
+// Keeps a package of this host, among the supervisors of the other hosts.
+//
+//   supervisor -- cluster_watch, placement      what other hosts and operators say
+//       |      -- event_log                     what is told to people
+//   package_driver -- package_machine           pure: what to do
+//       |                                       by way of
+//   guard_orders, guard_watch -- guard_link
+//                                    :          a socket, and another process
+//   guard --------------------- supervisor_line
+//       |-- guarded_lease                       holds the lock, feeds the watchdog
+//       |-- guarded_run -- job, package_tree    runs what the supervisor wants
+//       `-- last_will -- job, package_tree      stops the package when nobody is left to ask
 //
 // Threads: one; the watch of the other hosts has its own.
 #pragma once
@@ -28,8 +38,5 @@ struct SupervisorOptions {
 // starts this program again, under which the package goes on. Errors: held_by_other (another
 // supervisor has it), io.
 [[nodiscard]] Result<void> supervise(SupervisorOptions options);
-
-// The process that supervises in `directory`; 0: none.
-[[nodiscard]] int supervisor_in(const std::filesystem::path& directory);
 
 }  // namespace dexlock

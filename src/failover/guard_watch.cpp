@@ -1,0 +1,114 @@
+#include "failover/guard_watch.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "failover/package_tree.hpp"
+#include "lock/fields.hpp"
+#include "package/package_records.hpp"
+#include "process/environment.hpp"
+#include "system/boot_time.hpp"
+
+namespace dexlock {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+// Raised when what supervisor and guard say to each other changes its meaning.
+constexpr std::string_view kTalkVersion = "1";
+constexpr milliseconds kAliveEvery{1'000};
+constexpr milliseconds kHung{500};  // past the moment at which it has to act
+
+}  // namespace
+
+Result<void> GuardWatch::open(const PackageSettings& settings) {
+  auto opened = GuardLink::open(directory_, program_, std::string(kTalkVersion));
+  if (!opened) {
+    return std::unexpected(opened.error());
+  }
+  link_ = std::move(*opened);
+  if (link_->greeting().version != kTalkVersion) {
+    return fail(Errc::io, "the guard of " + settings.name +
+                              " is of another version; stop the package here first (dex-lock "
+                              "failover stop)");
+  }
+  lease_ = link_->greeting().lease;
+  tell_settings(settings);
+  return {};
+}
+
+void GuardWatch::tell_settings(const PackageSettings& settings) {
+  tell({"lease", std::to_string(settings.timeout.count()),
+        std::to_string(settings.stop_timeout.count()), lock_of(settings.name),
+        "failover " + settings.name + " on " + host_, settings.watchdog});
+  will_ = {.stop = steps_of(settings, Verb::stop), .fence = fence(settings)};
+  Words words{"will", will_.fence ? "fence" : "stop"};
+  for (const Step& step : will_.stop) {
+    append_step(words, step);
+  }
+  if (will_.fence) {
+    append_step(words, *will_.fence);
+  }
+  tell(words);
+}
+
+std::optional<Step> GuardWatch::fence(const PackageSettings& settings) const {
+  if (settings.fence.empty()) {
+    return std::nullopt;
+  }
+  return Step{.label = "fence",
+              .words = shell_words(settings.fence),
+              .settings = {"DEXLOCK_PACKAGE=" + settings.name, "DEXLOCK_HOST=" + host_},
+              .limit = settings.stop_timeout};
+}
+
+void GuardWatch::tell_alive() {
+  if (boot_time() - told_alive_ >= kAliveEvery) {
+    told_alive_ = boot_time();
+    tell({"alive"});
+  }
+}
+
+Heard GuardWatch::hear(Words& words) {
+  const Heard heard = link_->hear(words);
+  if (heard != Heard::message) {
+    return heard;
+  }
+  if (words.front() == "granted") {
+    // Without a start that is known it would count as begun long ago.
+    lease_ = read_lease(words, 1).value_or(HeldLease{});
+  } else if (words.front() == "term" && words.size() == 2) {
+    const auto at = parse_number(words[1], std::numeric_limits<std::int64_t>::max());
+    lease_.term = nanoseconds(static_cast<std::int64_t>(at.value_or(0)));
+  }
+  return heard;
+}
+
+nanoseconds GuardWatch::late_at() const { return lease_.term + lease_.signal_at + kHung; }
+
+bool GuardWatch::is_late() const { return boot_time() >= late_at(); }
+
+std::string GuardWatch::stop_package() {
+  const PackageTree tree = PackageTree::left_by(link_->greeting().mark, link_->greeting().group);
+  LastWill will(will_, tree, children_, lease_.term + lease_.kill_at);
+  while (true) {
+    if (const auto trouble = will.go_on()) {
+      return *trouble;
+    }
+    pollfd end{.fd = will.fd(), .events = POLLIN, .revents = 0};
+    const auto left = std::chrono::ceil<milliseconds>(will.next_time() - boot_time());
+    ::poll(&end, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000)));
+  }
+}
+
+nanoseconds GuardWatch::next_time(Holds holds) const {
+  const nanoseconds next = told_alive_ + kAliveEvery;
+  return holds == Holds::yes ? std::min(next, late_at()) : next;
+}
+
+}  // namespace dexlock
