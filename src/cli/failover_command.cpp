@@ -25,6 +25,7 @@
 #include "failover/agent_metadata.hpp"
 #include "failover/guard.hpp"
 #include "failover/host_name.hpp"
+#include "failover/package_load.hpp"
 #include "failover/package_places.hpp"
 #include "failover/supervisor.hpp"
 #include "failover/supervisor_lock.hpp"
@@ -128,7 +129,6 @@ int run_package(const FailoverOptions& options) {
     return wrong("the name of this host, " + checked.error().text + "; set DEXLOCK_HOST");
   }
   const auto done = supervise({.settings = std::move(*settings),
-                               .reload = [name] { return load_package(name); },
                                .directory = *directory,
                                .host = host,
                                .guard_program = {options.own_path, "failover", "guard", name},

@@ -97,11 +97,13 @@ Result<AgentMetadata> parse_agent_metadata(const std::string& xml) {
   return metadata;
 }
 
-Result<AgentMetadata> metadata_of(const Resource& agent, const std::string& ocf_root) {
+Step metadata_step(const Resource& agent, const std::string& ocf_root) {
   Resource plain = agent;
   plain.values.clear();
-  const StepEnd end =
-      output_of(step_of(plain, Verb::metadata, "", ocf_root, kMetadataLimit), Streams::stdout_only);
+  return step_of(plain, Verb::metadata, "", ocf_root, kMetadataLimit);
+}
+
+Result<AgentMetadata> metadata_of(const Resource& agent, const StepEnd& end) {
   if (end.timed_out) {
     return refuse(agent, "it does not answer to meta-data");
   }
@@ -138,7 +140,8 @@ Result<void> check_parameters(const Resource& agent, const AgentMetadata& metada
 
 Result<void> validate(const Resource& agent, const std::string& package,
                       const std::string& ocf_root) {
-  const auto metadata = metadata_of(agent, ocf_root);
+  const auto metadata =
+      metadata_of(agent, output_of(metadata_step(agent, ocf_root), kMetadataOutput));
   if (!metadata) {
     return std::unexpected(metadata.error());
   }
@@ -146,7 +149,7 @@ Result<void> validate(const Resource& agent, const std::string& package,
     return {};
   }
   const StepEnd end =
-      output_of(step_of(agent, Verb::validate, package, ocf_root, kValidateLimit), Streams::both);
+      output_of(step_of(agent, Verb::validate, package, ocf_root, kValidateLimit), {});
   if (end.timed_out || end.status != 0) {
     return refuse(agent, "its validate-all " + trouble_of(end));
   }

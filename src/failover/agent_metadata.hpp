@@ -1,7 +1,8 @@
 // What an OCF agent says of itself (OCF Resource Agent API 1.1, section 4): its parameters, and how
 // long and how often its actions are meant to run.
 //
-// Threads: as program_output.hpp; the rest are pure functions. What an agent says may be anything.
+// Threads: pure functions, but for validate(): as program_output.hpp. What an agent says may be
+// anything.
 #pragma once
 
 #include <optional>
@@ -10,6 +11,7 @@
 #include <string_view>
 
 #include "dexlock/error.hpp"
+#include "failover/job.hpp"
 #include "package/resource.hpp"
 
 namespace dexlock {
@@ -27,8 +29,11 @@ struct AgentMetadata {
 // bad_config, in one line: it is no metadata.
 [[nodiscard]] Result<AgentMetadata> parse_agent_metadata(const std::string& xml);
 
-// Runs the agent. bad_config: it does not answer, or not with that.
-[[nodiscard]] Result<AgentMetadata> metadata_of(const Resource& agent, const std::string& ocf_root);
+// How it is asked, what of its answer to keep, and what it has said. bad_config: it has not
+// answered, or not with that.
+[[nodiscard]] Step metadata_step(const Resource& agent, const std::string& ocf_root);
+inline constexpr JobOutput kMetadataOutput{.bytes_max = 1 << 20, .complaints = false};
+[[nodiscard]] Result<AgentMetadata> metadata_of(const Resource& agent, const StepEnd& end);
 
 // Whether its parameters are those of the agent. bad_config.
 [[nodiscard]] Result<void> check_parameters(const Resource& agent, const AgentMetadata& metadata);

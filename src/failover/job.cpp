@@ -17,22 +17,21 @@
 namespace dexlock {
 namespace {
 
-constexpr std::size_t kSaidBytesMax = 1'024;
 constexpr int kNotFound = 127;
 constexpr int kNotExecutable = 126;
 constexpr int kSignalled = 128;
 
 // The child, from fork to exec: nothing here may need a lock that another thread could have held.
-[[noreturn]] void become(char* const* words, char* const* environment, int output) {
+[[noreturn]] void become(char* const* words, char* const* environment, int output, int errors) {
   ::setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
-  const int nothing = ::open("/dev/null", O_RDONLY);
+  const int nothing = ::open("/dev/null", O_RDWR);
   if (::dup2(nothing, STDIN_FILENO) == STDIN_FILENO &&
       ::dup2(output, STDOUT_FILENO) == STDOUT_FILENO &&
-      ::dup2(output, STDERR_FILENO) == STDERR_FILENO) {
+      ::dup2(errors < 0 ? nothing : errors, STDERR_FILENO) == STDERR_FILENO) {
     ::execvpe(words[0], words, environment);
     const char* why = errno == ENOENT ? ": not found\n" : ": cannot be executed\n";
     static_cast<void>(!::write(STDERR_FILENO, words[0], std::strlen(words[0])));
@@ -45,8 +44,8 @@ constexpr int kSignalled = 128;
 }  // namespace
 
 Job::Job(const Step& step, const PackageTree& tree, const std::vector<std::string>& more,
-         Children& children)
-    : children_(children), deadline_(boot_time() + step.limit) {
+         Children& children, const JobOutput& kept)
+    : children_(children), said_max_(kept.bytes_max), deadline_(boot_time() + step.limit) {
   std::array<int, 2> pipe{-1, -1};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
     end_ = StepEnd{.status = kNotExecutable, .output = std::strerror(errno)};
@@ -68,7 +67,7 @@ Job::Job(const Step& step, const PackageTree& tree, const std::vector<std::strin
     if (outside && tree.group() != nullptr) {
       static_cast<void>(tree.group()->enter());
     }
-    become(arguments.data(), environment.data(), its.get());
+    become(arguments.data(), environment.data(), its.get(), kept.complaints ? its.get() : -1);
   }
   if (pid_ < 0) {
     end_ = StepEnd{.status = kNotExecutable, .output = std::strerror(errno)};
@@ -100,16 +99,20 @@ void Job::read_output() {
       return;
     }
     said_.append(bytes.data(), static_cast<std::size_t>(got));
-    if (said_.size() > kSaidBytesMax) {
-      said_.erase(0, said_.size() - kSaidBytesMax);
+    if (said_.size() > said_max_) {
+      said_.erase(0, said_.size() - said_max_);
     }
   }
 }
 
 std::optional<StepEnd> Job::ended() {
-  if (end_) {
-    return end_;
+  if (!end_) {
+    look();
   }
+  return end_;
+}
+
+void Job::look() {
   read_output();
   if (const auto status = children_.status_of(pid_)) {
     read_output();
@@ -120,7 +123,9 @@ std::optional<StepEnd> Job::ended() {
     ::kill(-pid_, SIGKILL);  // it may take its time to die: nobody waits for that
     end_ = StepEnd{.timed_out = true, .status = kSignalled + SIGKILL, .output = said_};
   }
-  return end_;
+  if (end_) {
+    handle_.reset();
+  }
 }
 
 }  // namespace dexlock

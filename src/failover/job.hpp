@@ -19,18 +19,25 @@
 
 namespace dexlock {
 
+// What of its output is kept: the last so many bytes; without its complaints, those on stderr are
+// thrown away.
+struct JobOutput {
+  std::size_t bytes_max = 1'024;
+  bool complaints = true;
+};
+
 class Job {
  public:
   // `more`: settings on top of those of the step.
   Job(const Step& step, const PackageTree& tree, const std::vector<std::string>& more,
-      Children& children);
+      Children& children, const JobOutput& kept = {});
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
   ~Job();  // kills its process group, if it has not ended; waits for nothing
 
   // Its end, once it has come; when its time is over it is killed first. Reads what it says.
   [[nodiscard]] std::optional<StepEnd> ended();
-  // Readable when it has ended; when it has said something, -1 when it cannot.
+  // Readable when it has ended; when it has said something. -1: that will not be.
   [[nodiscard]] int end_fd() const { return handle_.get(); }
   [[nodiscard]] int output_fd() const { return output_.get(); }
   // What it has left behind may go on to speak there, and must not be kept from it.
@@ -38,9 +45,11 @@ class Job {
   [[nodiscard]] std::chrono::nanoseconds deadline() const { return deadline_; }
 
  private:
+  void look();
   void read_output();
 
   Children& children_;
+  const std::size_t said_max_;
   std::chrono::nanoseconds deadline_;
   UniqueFd handle_;
   UniqueFd output_;

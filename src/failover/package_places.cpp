@@ -11,7 +11,6 @@
 
 #include "client/config_places.hpp"
 #include "client/local_paths.hpp"
-#include "failover/agent_metadata.hpp"
 #include "lock/quoted_text.hpp"
 #include "system/small_file.hpp"
 
@@ -66,32 +65,9 @@ Result<void> check_program(const Resource& resource, const std::string& ocf_root
   return {};
 }
 
-// Of agents: what they say of themselves.
-Result<void> ask_agents(PackageSettings& settings) {
-  std::vector<OwnTimes> own(settings.resources.size());
-  for (std::size_t at = 0; at < own.size(); ++at) {
-    const Resource& resource = settings.resources[at];
-    if (resource.kind != ResourceKind::agent) {
-      continue;
-    }
-    const auto metadata = metadata_of(resource, settings.ocf_root);
-    if (!metadata) {
-      return std::unexpected(metadata.error());
-    }
-    if (const auto checked = check_parameters(resource, *metadata); !checked) {
-      return checked;
-    }
-    own[at] = {.start = metadata->start,
-               .stop = metadata->stop,
-               .status = metadata->monitor,
-               .interval = metadata->interval};
-  }
-  return set_times(settings, own);
-}
-
 }  // namespace
 
-Result<PackageSettings> load_package(const std::string& name) {
+Result<PackageSettings> read_package(const std::string& name) {
   if (const auto checked = check_package_name(name); !checked) {
     return std::unexpected(checked.error());
   }
@@ -119,9 +95,6 @@ Result<PackageSettings> load_package(const std::string& name) {
     if (const auto checked = check_program(resource, settings->ocf_root); !checked) {
       return fail(Errc::bad_config, "package " + name + ": " + checked.error().text);
     }
-  }
-  if (const auto asked = ask_agents(*settings); !asked) {
-    return fail(asked.error().code, "package " + name + ": " + asked.error().text);
   }
   return settings;
 }

@@ -19,9 +19,10 @@
 
 namespace dexlock {
 
-// Read, and checked as far as this host can tell: programs and agents are there. bad_argument: no
-// such name or package; bad_config, naming file and line; io.
-[[nodiscard]] Result<PackageSettings> load_package(const std::string& name);
+// Read, and checked as far as files tell: programs and agents are there. Nobody has asked the
+// agents yet: see package_load.hpp. bad_argument: no such name or package; bad_config, naming file
+// and line; io.
+[[nodiscard]] Result<PackageSettings> read_package(const std::string& name);
 
 // By name. Those that cannot be used as well.
 [[nodiscard]] std::vector<std::string> packages_here();

@@ -5,18 +5,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <ctime>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "failover/children.hpp"
 #include "failover/cluster_watch.hpp"
 #include "failover/event_log.hpp"
 #include "failover/package_driver.hpp"
+#include "failover/package_load.hpp"
 #include "failover/placement.hpp"
 #include "failover/saying.hpp"
 #include "failover/supervisor_lock.hpp"
@@ -71,6 +72,7 @@ class Supervisor {
         start_again();
       }
       package_.go_on();
+      go_on_with_load();
       place();
       report();
       events_.go_on();
@@ -135,7 +137,7 @@ class Supervisor {
         break;
       case SIGHUP:
       case SIGUSR1:
-        reload();
+        load_.emplace(options_.settings.name, children_);
         break;
       case SIGUSR2:
         watch_->look_now();
@@ -148,8 +150,18 @@ class Supervisor {
     }
   }
 
-  void reload() {
-    auto settings = options_.reload();
+  // The agents are asked about themselves, and may take their time.
+  void go_on_with_load() {
+    if (!load_) {
+      return;
+    }
+    if (const auto settings = load_->go_on()) {
+      load_.reset();
+      take_settings(*settings);
+    }
+  }
+
+  void take_settings(const Result<PackageSettings>& settings) {
     if (!settings) {
       say("the settings stay as they were: " + settings.error().text);
       return;
@@ -161,7 +173,7 @@ class Supervisor {
           " consists of cannot change where it is active; stop it first");
       return;
     }
-    options_.settings = std::move(*settings);
+    options_.settings = *settings;
     watch_->regard(others_in(options_.settings));
     package_.new_settings();
     say(options_.settings.name + ": the settings were read again");
@@ -181,8 +193,8 @@ class Supervisor {
   [[nodiscard]] nanoseconds next_time() const {
     const nanoseconds now = boot_time();
     nanoseconds next = package_.next_time();
-    if (const auto at = events_.next_time()) {
-      next = std::min(next, *at);
+    for (const auto& at : {events_.next_time(), load_ ? load_->next_time() : std::nullopt}) {
+      next = at ? std::min(next, *at) : next;
     }
     if (const auto at = placement_.next_time(); at && *at > now) {
       next = std::min(next, *at);
@@ -192,9 +204,15 @@ class Supervisor {
 
   void wait() {
     timer_.set(next_time());
-    std::array<pollfd, 5> watched{pollfd{package_.fd(), POLLIN, 0},
-                                  pollfd{signals_.fd(), POLLIN, 0}, pollfd{watch_->fd(), POLLIN, 0},
-                                  pollfd{events_.fd(), POLLIN, 0}, pollfd{timer_.fd(), POLLIN, 0}};
+    std::vector<int> fds{package_.fd(), signals_.fd(), watch_->fd(), timer_.fd(), events_.fd()};
+    if (load_) {
+      const std::vector<int> of_load = load_->fds();
+      fds.insert(fds.end(), of_load.begin(), of_load.end());
+    }
+    std::vector<pollfd> watched;
+    for (const int fd : fds) {
+      watched.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    }
     ::poll(watched.data(), watched.size(), -1);
     if (watched[0].revents != 0) {
       package_.hear();
@@ -214,6 +232,7 @@ class Supervisor {
   EventLog events_;
   std::optional<ClusterWatch> watch_;
   PackageDriver package_;
+  std::optional<PackageLoad> load_;  // of settings that are read again
   std::map<std::string, PackageView> views_;
   bool seen_ = false;
   Wish wish_;

@@ -15,7 +15,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,7 +25,6 @@ namespace dexlock {
 
 struct SupervisorOptions {
   PackageSettings settings;
-  std::function<Result<PackageSettings>()> reload;
   std::filesystem::path directory;         // of this package on this host; exists
   std::string host;                        // its name
   std::vector<std::string> guard_program;  // words that start a guard

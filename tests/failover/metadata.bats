@@ -144,3 +144,35 @@ looked() {
   touch "$PLACE/hang-server"
   eventually grep -q 'nobody can tell whether it runs: test/server: status took too long' web-a.err
 }
+
+@test "agents that do not answer keep nobody from keeping the package" {
+  metadata='[ "$1" != meta-data ] || [ ! -e "$PLACE/hang" ] || { echo asked >>"$PLACE/asked"; sleep 1000; }'
+  for name in one two three; do
+    agent "$name" '' '<action name="start" timeout="5s"/><action name="stop" timeout="0.5s"/><action name="monitor" timeout="5s" interval="1s"/>' <<END_OF_AGENT
+up=$PLACE/up-$name
+case \$1 in
+  start) echo start >>"$PLACE/starts"; : >\$up ;;
+  stop) echo stop >>"$PLACE/starts"; rm -f \$up ;;
+  monitor) [ -e \$up ] || exit 7 ;;
+esac
+END_OF_AGENT
+    sed -i "2i $metadata" "$PLACE/ocf/resource.d/test/$name"
+  done
+  describe 'timeout = 4' 'stop_timeout = 4' 'agent = ocf:test:one' 'agent = ocf:test:two' 'agent = ocf:test:three'
+  supervise a web
+  eventually is running a web
+  # One after the other they would take longer than a guard waits for its supervisor.
+  : >hang
+  on a dex-lock failover reload web
+  eventually grep -q 'the settings stay as they were: .*does not answer to meta-data' web-a.err
+  [ "$(grep -c asked asked)" -eq 3 ]
+  not grep -q 'is gone' web-a.err
+  [ "$(grep -c . starts)" -eq 3 ]
+  is running a web
+  # And they keep it from nothing else.
+  on a dex-lock failover reload web
+  asked_again() { [ "$(grep -c asked asked)" -ge 4 ]; }
+  eventually asked_again
+  dex-lock failover stop web
+  [ "$(grep -c stop starts)" -eq 3 ]
+}
