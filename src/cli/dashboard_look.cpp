@@ -9,6 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds kMoment{5'000};  // a sign of life since the last look counts as one of now
 constexpr milliseconds kHistoriesLimit{500};  // of each look
 constexpr std::size_t kHistoriesMax = 500;    // locks that are looked up
 
@@ -86,6 +87,10 @@ void DashboardWatch::look_once() {
   look->at =
       std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   look->when = std::chrono::steady_clock::now();
+  if (before_ != nullptr && look->when - before_->when < kMoment) {
+    confirm(look->packages, before_->packages);
+  }
+  before_ = look;
   told_(std::move(look));
 }
 

@@ -58,6 +58,7 @@ class DashboardWatch {
   std::unique_ptr<Inspector> inspector_;
   Told told_;
   std::map<std::string, Known> known_;
+  std::shared_ptr<const DashboardLook> before_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool wanted_ = false;  // guarded by mutex_

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "failover/control_change.hpp"
 #include "failover/package_places.hpp"
@@ -13,6 +15,9 @@ namespace dexlock {
 namespace {
 
 constexpr std::chrono::milliseconds kControlLimit{10'000};
+// A supervisor gives a sign of life each second.
+constexpr std::chrono::milliseconds kConfirmLimit{2'000};
+constexpr std::chrono::milliseconds kConfirmPause{100};
 
 // The supervisor on this host looks at once.
 void poke(const std::string& package) {
@@ -33,14 +38,8 @@ Result<void> change(const std::string& package,
   return {};
 }
 
-}  // namespace
-
-Result<PackageViews> look_at_packages(const std::string& pattern) {
-  const auto inspector = Inspector::open({.patience = kControlLimit});
-  if (!inspector) {
-    return std::unexpected(inspector.error());
-  }
-  const auto sights = (*inspector)->locks(pattern);
+Result<PackageViews> look(Inspector& inspector, const std::string& pattern) {
+  const auto sights = inspector.locks(pattern);
   if (!sights) {
     return std::unexpected(sights.error());
   }
@@ -48,6 +47,43 @@ Result<PackageViews> look_at_packages(const std::string& pattern) {
     return fail(Errc::no_quorum, sights->servers.verdict());
   }
   return package_views(sights->locks);
+}
+
+bool all_confirmed(const PackageViews& views) {
+  return std::ranges::all_of(views, [](const auto& view) {
+    return std::ranges::all_of(view.second.hosts,
+                               [](const HostView& host) { return host.confirmed || !host.alive; });
+  });
+}
+
+}  // namespace
+
+Result<PackageViews> look_at_packages(const std::string& pattern) {
+  const auto inspector = Inspector::open({.patience = kControlLimit});
+  return inspector ? look(**inspector, pattern) : std::unexpected(inspector.error());
+}
+
+Result<PackageViews> watch_packages(const std::string& pattern) {
+  using Clock = std::chrono::steady_clock;
+  const auto inspector = Inspector::open({.patience = kControlLimit});
+  if (!inspector) {
+    return std::unexpected(inspector.error());
+  }
+  const auto begun = Clock::now();
+  const auto first = look(**inspector, pattern);
+  auto views = first;
+  const auto until = Clock::now() + kConfirmLimit;
+  const bool is_slow = until - begun > 2 * kConfirmLimit;
+  while (views && !is_slow && !all_confirmed(*views) && Clock::now() < until) {
+    (*inspector)->wait(kConfirmPause);
+    auto again = look(**inspector, pattern);
+    if (!again) {
+      break;
+    }
+    confirm(*again, *first);
+    views = std::move(again);
+  }
+  return views;
 }
 
 Result<PackageView> look_at_package(const std::string& package) {

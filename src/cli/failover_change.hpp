@@ -19,6 +19,9 @@ enum class Maintenance { off, on };
 
 // Of the packages that have locks of this pattern. no_quorum: what can be seen may be old.
 [[nodiscard]] Result<PackageViews> look_at_packages(const std::string& pattern);
+// Looks again for a moment, until all hosts that seem to be there have given a sign of life. Where
+// a lock server is slow, only once.
+[[nodiscard]] Result<PackageViews> watch_packages(const std::string& pattern);
 [[nodiscard]] Result<PackageView> look_at_package(const std::string& package);
 
 // Stored for all hosts; what comes of it is seen by looking. Errors: those of change_control().

@@ -194,8 +194,8 @@ int set_maintenance(FailoverOptions options) {
 // --- what there is
 
 int show_status(const FailoverOptions& options) {
-  const auto views = look_at_packages(lock_of(options.names.empty() ? "" : options.names.front()) +
-                                      (options.names.empty() ? "*" : "/*"));
+  const auto views = watch_packages(lock_of(options.names.empty() ? "" : options.names.front()) +
+                                    (options.names.empty() ? "*" : "/*"));
   if (!views) {
     return failed_by(views.error());
   }

@@ -25,6 +25,15 @@ std::string row_text(const Row& row, const std::array<std::size_t, 6>& widths) {
   return line + '\n';
 }
 
+// What is not known of one whose lease is not over yet.
+std::string doubt_text(const HostView& host) {
+  if (!host.alive || host.confirmed) {
+    return "";
+  }
+  const auto silent = host.silent / std::chrono::seconds(1);
+  return silent == 0 ? ", not confirmed" : fmt::format(", not heard for {} s", silent);
+}
+
 }  // namespace
 
 // A dead supervisor's last word says nothing about now.
@@ -48,7 +57,8 @@ std::string failover_table(const std::map<std::string, PackageView>& views) {
   for (const auto& [name, view] : views) {
     for (const HostView& host : view.hosts) {
       rows.push_back({shown_text(name), wanted_text(view.control), shown_text(host.name),
-                      state_text(host), shown_moment(std::chrono::seconds(host.report.since)),
+                      state_text(host) + doubt_text(host),
+                      shown_moment(std::chrono::seconds(host.report.since)),
                       shown_text(host.report.error)});
     }
     if (view.hosts.empty()) {
@@ -76,6 +86,8 @@ std::string failover_json(const std::map<std::string, PackageView>& views) {
       JsonObject object;
       object.add("name", host.name)
           .add("alive", host.alive)
+          .add("confirmed", host.confirmed)
+          .add("silent_ms", host.silent.count())
           .add("state", name_of(host.report.state))
           .add("since", host.report.since)
           .add("token", host.report.token)

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +18,10 @@ namespace dexlock {
 
 struct HostView {
   std::string name;
-  bool alive = false;  // its supervisor is there
+  bool alive = false;      // its supervisor is there, as far as is known: its lease is not over
+  bool confirmed = false;  // and a sign of life was seen just now
+  std::chrono::milliseconds silent{};  // at least so long none was seen
+  std::optional<std::uint32_t> beat;   // the number of the latest one
   HostReport report;
 
   [[nodiscard]] bool active() const { return report.state != PackageState::standby; }
@@ -44,6 +49,10 @@ struct PackageView {
     return found == hosts.end() ? nullptr : &*found;
   }
 };
+
+// Hosts with a sign of life that `earlier`, moments ago, had not.
+void confirm(std::map<std::string, PackageView>& views,
+             const std::map<std::string, PackageView>& earlier);
 
 // Of all packages that `sights` tells something about, by name.
 [[nodiscard]] std::map<std::string, PackageView> package_views(
