@@ -9,30 +9,17 @@
 namespace dexlock::sim {
 namespace {
 
-constexpr Nanoseconds kAtOnce = std::chrono::microseconds(1);
 constexpr std::array kGuardAims{"idle", "waiting", "holding", "at its will", "releasing", "done"};
 
 }  // namespace
 
-PackageHost::PackageHost(std::size_t index, Surroundings& around) : Actor(index, around) {
+PackageHost::PackageHost(std::size_t index, Surroundings& around) : LeaseClient(index, around) {
   supervisor_at_ = between(around.random, kAtOnce, around.mix.think_max);
 }
 
 std::string PackageHost::state_text() const {
   return std::string(kGuardAims[static_cast<std::size_t>(aim_)]) + ", package " +
          (machine_ ? std::string(name_of(machine_->state())) : "without supervisor");
-}
-
-StopLadder PackageHost::ladder() const {
-  Terms now = terms_;
-  if (work_.lease.count() > 0) {
-    now.lease = std::chrono::duration_cast<std::chrono::milliseconds>(work_.lease);
-  }
-  return stop_ladder(now);
-}
-
-Nanoseconds PackageHost::true_moment(Nanoseconds since_start) const {
-  return clock_.when_holder_counts(work_.start, since_start, around_.now());
 }
 
 Nanoseconds PackageHost::share(std::int64_t of) const {
@@ -204,54 +191,20 @@ void PackageHost::seek() {
     start_process(fresh_client());
   }
   aim_ = Aim::waiting;
-  floor_ = around_.holds.highest_told();
-  note("asks");
-  carry_out(session_->acquire(Patience::wait, clock_now()));
+  ask();
 }
 
 void PackageHost::seek_soon() { seek_at_ = around_.now() + Nanoseconds(terms_.lease) / 20; }
 
-void PackageHost::on_event(const Event& event) {
-  if (const auto* granted = std::get_if<Granted>(&event)) {
-    on_granted(granted->token);
-  } else if (std::holds_alternative<Renewed>(event)) {
-    around_.counts.add(Seen::renewals);
-    track_lease();
-    work_.limit = ladder().kill_at;
-  } else if (const auto* lost = std::get_if<Lost>(&event)) {
-    note("has lost it: " + lost->why);
-    around_.counts.add(Seen::losses);
-    if (aim_ == Aim::holding) {
-      begin_will(lost->why);
-    } else if (aim_ == Aim::waiting) {
-      begin_release();
-    }
-  } else if (std::holds_alternative<Released>(event)) {
-    note("has released");
-    around_.counts.add(Seen::releases);
-    around_.registers.on_released(claim_.client, around_.now());
-    on_released();
-  } else if (std::holds_alternative<Busy>(event)) {
-    around_.counts.add(Seen::busy);
-  } else if (std::holds_alternative<NoQuorum>(event)) {
-    around_.counts.add(Seen::no_quorum);
-  } else if (const auto* closed = std::get_if<Closed>(&event)) {
-    around_.counts.add(Seen::closed);
-    if (!closed->waits) {
-      begin_release();
-    }
-  } else if (std::holds_alternative<AlarmRaised>(event)) {
-    around_.findings.add(around_.now(), "alarm", name_ + " raised the alarm: two values");
+void PackageHost::on_lost(const std::string& why) {
+  if (aim_ == Aim::holding) {
+    begin_will(why);
+  } else if (aim_ == Aim::waiting) {
+    begin_release();
   }
 }
 
-void PackageHost::on_granted(FencingToken token) {
-  note("is granted token " + std::to_string(token.value));
-  around_.counts.add(Seen::grants);
-  around_.registers.on_granted(claim_.client, token, around_.now());
-  around_.holds.on_granted(index_, Hold{name_, claim_.mode, claim_.weight, token}, floor_,
-                           around_.now());
-  check_hold();
+void PackageHost::on_granted(FencingToken) {
   if (!work_.on) {
     track_lease();
   }
@@ -262,17 +215,10 @@ void PackageHost::on_granted(FencingToken token) {
   }
   aim_ = Aim::holding;
   track_lease();
-  work_.limit = ladder().kill_at;
+  work_.limit = work_limit();
   renew_boot_ = work_.start.boot + work_.lease / 5;
   if (machine_) {
     obey(machine_->granted(around_.now()));
-  }
-}
-
-void PackageHost::renew() {
-  renew_boot_ = clock_now().boot + renewal_period(terms_);
-  if (session_ && session_->belief()) {
-    carry_out(session_->renew(clock_now()));
   }
 }
 
@@ -280,8 +226,7 @@ void PackageHost::begin_will(const std::string& why) {
   aim_ = Aim::will;
   doing_.reset();
   note("its guard begins to stop the package: " + why);
-  const Nanoseconds last = true_moment(work_.limit);
-  will_until_ = around_.mix.work_to_the_limit ? last : between(around_.random, around_.now(), last);
+  will_until_ = stop_end();
   if (machine_) {
     static_cast<void>(machine_->lost(why, around_.now()));
   }
@@ -302,9 +247,7 @@ void PackageHost::begin_release() {
     on_released();
     return;
   }
-  note("releases");
-  around_.registers.on_releasing(claim_.client, around_.now());
-  carry_out(session_->release(clock_now()));
+  release_session();
 }
 
 void PackageHost::on_released() {

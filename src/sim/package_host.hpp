@@ -6,23 +6,26 @@
 #pragma once
 
 #include "package/package_machine.hpp"
-#include "sim/actor.hpp"
+#include "sim/lease_client.hpp"
 
 namespace dexlock::sim {
 
-class PackageHost : public Actor {
+class PackageHost : public LeaseClient {
  public:
   PackageHost(std::size_t index, Surroundings& around);
 
  protected:
-  void on_event(const Event& event) override;
+  void on_granted(FencingToken token) override;
+  void on_lost(const std::string& why) override;
+  void on_released() override;
+  void begin_release() override;
+  [[nodiscard]] Nanoseconds work_limit() const override { return ladder().kill_at; }
   void on_own_timer() override;
   [[nodiscard]] std::optional<Nanoseconds> own_timer() const override;
   void on_killed() override;
   void on_rebooted() override;
   void on_healed() override;
   void on_work_stopped() override;
-  void save() override {}
   [[nodiscard]] std::string state_text() const override;
 
  private:
@@ -42,16 +45,10 @@ class PackageHost : public Actor {
   // The guard.
   void seek();
   void seek_soon();
-  void on_granted(FencingToken token);
   void begin_will(const std::string& why);
   void end_will();
-  void begin_release();
-  void on_released();
-  void renew();
   void guard_timers();
 
-  [[nodiscard]] StopLadder ladder() const;
-  [[nodiscard]] Nanoseconds true_moment(Nanoseconds since_start) const;
   [[nodiscard]] Nanoseconds share(std::int64_t of) const;  // of the lease, at random
   [[nodiscard]] bool goes_wrong() const;
 
@@ -67,7 +64,6 @@ class PackageHost : public Actor {
   Nanoseconds alone_until_{};  // the guard waits for a supervisor
   Nanoseconds will_until_{};
   Nanoseconds release_until_{};
-  Nanoseconds renew_boot_{};  // on the boot clock
   bool told_to_release_ = false;
   bool emergency_ = false;  // the guard was killed: the supervisor stops the package
 };

@@ -8,12 +8,11 @@
 namespace dexlock::sim {
 namespace {
 
-constexpr Nanoseconds kInstantly = std::chrono::microseconds(1);
 constexpr std::array kAims{"idle", "waiting", "holding", "stopping", "releasing", "done"};
 
 }  // namespace
 
-Runner::Runner(std::size_t index, Surroundings& around) : Actor(index, around) {
+Runner::Runner(std::size_t index, Surroundings& around) : LeaseClient(index, around) {
   until_ = between(around.random, Nanoseconds(0), around.mix.think_max);
 }
 
@@ -23,24 +22,11 @@ const Session* Runner::waiting_session() const {
   return aim_ == Aim::waiting ? session_.get() : nullptr;
 }
 
-// By the lease that it has now: an inherited one is shorter until it is claimed.
-StopLadder Runner::ladder() const {
-  Terms now = terms_;
-  if (work_.lease.count() > 0) {
-    now.lease = std::chrono::duration_cast<std::chrono::milliseconds>(work_.lease);
-  }
-  return stop_ladder(now);
-}
-
-Nanoseconds Runner::guard_limit() const {
+Nanoseconds Runner::work_limit() const {
   if (around_.planted(Plant::stopped_late)) {
     return ladder().gone_by + Nanoseconds(terms_.lease) / 2;
   }
-  return around_.mix.work_to_the_limit ? ladder().gone_by - kInstantly : ladder().kill_at;
-}
-
-Nanoseconds Runner::true_moment(Nanoseconds since_start) const {
-  return clock_.when_holder_counts(work_.start, since_start, around_.now());
+  return around_.mix.work_to_the_limit ? ladder().gone_by - kAtOnce : ladder().kill_at;
 }
 
 std::optional<Nanoseconds> Runner::own_timer() const {
@@ -67,7 +53,7 @@ void Runner::on_own_timer() {
       if (work_.on) {
         until_ = now + Nanoseconds(terms_.lease) / 10;  // the guard of the last one still stops it
       } else {
-        ask();
+        begin_asking();
       }
       return;
     case Aim::waiting:
@@ -100,12 +86,11 @@ void Runner::on_own_timer() {
 
 void Runner::rest() {
   aim_ = Aim::idle;
-  until_ =
-      around_.now() +
-      (around_.healed ? kInstantly : between(around_.random, kInstantly, around_.mix.think_max));
+  until_ = around_.now() +
+           (around_.healed ? kAtOnce : between(around_.random, kAtOnce, around_.mix.think_max));
 }
 
-void Runner::ask() {
+void Runner::begin_asking() {
   if (!session_ || happens(around_.random, 300'000)) {
     end_process();
     if (!copy_a_waiting_session()) {
@@ -115,12 +100,10 @@ void Runner::ask() {
     }
   }
   aim_ = Aim::waiting;
-  until_ = around_.now() + (around_.healed
-                                ? std::chrono::hours(24)
-                                : between(around_.random, kInstantly, around_.mix.patience_max));
-  floor_ = around_.holds.highest_told();
-  note("asks");
-  carry_out(session_->acquire(Patience::wait, clock_now()));
+  until_ =
+      around_.now() + (around_.healed ? std::chrono::hours(24)
+                                      : between(around_.random, kAtOnce, around_.mix.patience_max));
+  ask();
 }
 
 // Planted: the memory of a process, its identity and all, goes on in two places.
@@ -141,40 +124,7 @@ bool Runner::copy_a_waiting_session() {
   return false;
 }
 
-void Runner::on_event(const Event& event) {
-  if (const auto* granted = std::get_if<Granted>(&event)) {
-    on_granted(granted->token);
-  } else if (std::holds_alternative<Renewed>(event)) {
-    around_.counts.add(Seen::renewals);
-    track_lease();
-    work_.limit = guard_limit();
-  } else if (const auto* lost = std::get_if<Lost>(&event)) {
-    note("has lost it: " + lost->why);
-    around_.counts.add(Seen::losses);
-    on_lost();
-  } else if (std::holds_alternative<Released>(event)) {
-    on_released();
-  } else if (std::holds_alternative<Busy>(event)) {
-    around_.counts.add(Seen::busy);
-  } else if (std::holds_alternative<NoQuorum>(event)) {
-    around_.counts.add(Seen::no_quorum);
-  } else if (const auto* closed = std::get_if<Closed>(&event)) {
-    around_.counts.add(Seen::closed);
-    if (!closed->waits) {
-      begin_release();
-    }
-  } else if (std::holds_alternative<AlarmRaised>(event)) {
-    around_.findings.add(around_.now(), "alarm", name_ + " raised the alarm: two values");
-  }
-}
-
 void Runner::on_granted(FencingToken token) {
-  note("is granted token " + std::to_string(token.value));
-  around_.counts.add(Seen::grants);
-  around_.registers.on_granted(claim_.client, token, around_.now());
-  around_.holds.on_granted(index_, Hold{name_, claim_.mode, claim_.weight, token}, floor_,
-                           around_.now());
-  check_hold();
   served_ = served_ || around_.healed;
   track_lease();
   if (elapsed_for_holder(work_.start, clock_now()) >= ladder().signal_at) {
@@ -182,21 +132,14 @@ void Runner::on_granted(FencingToken token) {
     return;
   }
   aim_ = Aim::holding;
-  work_.limit = guard_limit();
+  work_.limit = work_limit();
   const Nanoseconds longest = around_.healed ? Nanoseconds(terms_.lease) / 4 : around_.mix.hold_max;
-  until_ = around_.now() + between(around_.random, kInstantly, longest);
+  until_ = around_.now() + between(around_.random, kAtOnce, longest);
   renew_boot_ = work_.start.boot + work_.lease / 5;
   begin_work(token);
 }
 
-void Runner::renew() {
-  renew_boot_ = clock_now().boot + renewal_period(terms_);
-  if (session_ && session_->belief()) {
-    carry_out(session_->renew(clock_now()));
-  }
-}
-
-void Runner::on_lost() {
+void Runner::on_lost(const std::string&) {
   if (aim_ == Aim::holding) {
     begin_stopping();
   } else if (aim_ == Aim::waiting) {
@@ -207,8 +150,7 @@ void Runner::on_lost() {
 void Runner::begin_stopping() {
   aim_ = Aim::stopping;
   note("begins to stop");
-  const Nanoseconds last = true_moment(work_.limit);
-  until_ = around_.mix.work_to_the_limit ? last : between(around_.random, around_.now(), last);
+  until_ = stop_end();
 }
 
 void Runner::on_work_stopped() {
@@ -231,15 +173,10 @@ void Runner::begin_release() {
     rest();
     return;
   }
-  note("releases");
-  around_.registers.on_releasing(claim_.client, around_.now());
-  carry_out(session_->release(clock_now()));
+  release_session();
 }
 
 void Runner::on_released() {
-  note("has released");
-  around_.counts.add(Seen::releases);
-  around_.registers.on_released(claim_.client, around_.now());
   end_work();
   if (served_) {
     aim_ = Aim::done;

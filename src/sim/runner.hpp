@@ -4,23 +4,26 @@
 // Threads: none.
 #pragma once
 
-#include "sim/actor.hpp"
+#include "sim/lease_client.hpp"
 
 namespace dexlock::sim {
 
-class Runner : public Actor {
+class Runner : public LeaseClient {
  public:
   Runner(std::size_t index, Surroundings& around);
 
  protected:
-  void on_event(const Event& event) override;
+  void on_granted(FencingToken token) override;
+  void on_lost(const std::string& why) override;
+  void on_released() override;
+  void begin_release() override;
+  [[nodiscard]] Nanoseconds work_limit() const override;
   void on_own_timer() override;
   [[nodiscard]] std::optional<Nanoseconds> own_timer() const override;
   void on_killed() override;
   void on_rebooted() override;
   void on_healed() override;
   void on_work_stopped() override;
-  void save() override {}
   [[nodiscard]] std::string state_text() const override;
   [[nodiscard]] const Session* waiting_session() const override;
 
@@ -28,23 +31,14 @@ class Runner : public Actor {
   enum class Aim { idle, waiting, holding, stopping, releasing, done };
 
   void rest();
-  void ask();
-  void on_granted(FencingToken token);
-  void on_lost();
-  void on_released();
+  void begin_asking();
   void begin_stopping();
   void finish_work();
-  void begin_release();
-  void renew();
-  [[nodiscard]] StopLadder ladder() const;
-  [[nodiscard]] Nanoseconds guard_limit() const;
-  [[nodiscard]] Nanoseconds true_moment(Nanoseconds since_start) const;
   bool copy_a_waiting_session();
 
   Aim aim_ = Aim::idle;
-  Nanoseconds until_{};       // when the present aim comes to its end by itself
-  Nanoseconds renew_boot_{};  // on the boot clock
-  bool served_ = false;       // since everything healed
+  Nanoseconds until_{};  // when the present aim comes to its end by itself
+  bool served_ = false;  // since everything healed
 };
 
 }  // namespace dexlock::sim
