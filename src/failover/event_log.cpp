@@ -4,6 +4,7 @@
 #include <syslog.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <utility>
 
@@ -70,9 +71,11 @@ void EventLog::go_on() {
 
 void EventLog::finish() {
   for (go_on(); job_; go_on()) {
-    pollfd end{.fd = job_->end_fd(), .events = POLLIN, .revents = 0};
+    std::array<pollfd, 2> watched{pollfd{job_->end_fd(), POLLIN, 0},
+                                  pollfd{job_->output_fd(), POLLIN, 0}};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(job_->deadline() - boot_time());
-    ::poll(&end, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    ::poll(watched.data(), watched.size(),
+           static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
   }
 }
 

@@ -30,7 +30,8 @@ class EventLog {
   void go_on();
   // Waits until all are done; each has its limit.
   void finish();
-  [[nodiscard]] int fd() const { return job_ ? job_->end_fd() : -1; }
+  [[nodiscard]] int end_fd() const { return job_ ? job_->end_fd() : -1; }
+  [[nodiscard]] int output_fd() const { return job_ ? job_->output_fd() : -1; }
   [[nodiscard]] std::optional<std::chrono::nanoseconds> next_time() const {
     return job_ ? std::optional(job_->deadline()) : std::nullopt;
   }

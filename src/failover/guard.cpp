@@ -40,7 +40,9 @@ class Guard {
         inbox_(std::make_shared<CallInbox>()),
         supervisor_(std::move(options.listener)),
         lease_(inbox_, [this](const Words& words) { supervisor_.tell(words); }),
-        run_(tree_, children_, [this](const Words& words) { supervisor_.tell(words); }) {
+        run_(
+            tree_, children_, [this](const Words& words) { supervisor_.tell(words); },
+            [this] { return start_until(); }) {
     sigset_t all;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
@@ -83,7 +85,7 @@ class Guard {
       lease_.withdraw();
     } else if (what == "release") {
       release();
-    } else if (what == "run" && run_.begin(words, settings_of_run(), may_start())) {
+    } else if (what == "run" && run_.begin(words, settings_of_run())) {
       return;
     } else if (what == "abort") {
       run_.abort();
@@ -97,7 +99,11 @@ class Guard {
     }
   }
 
+  // Whoever comes must not take for a running package what could not be stopped.
   void greet() {
+    if (given_up_ && !will_) {
+      begin_will("");
+    }
     Words words{"hello",           version_,
                 tree_.mark(),      tree_.group_path(),
                 will_ ? "1" : "0", std::to_string(::getpid())};
@@ -106,26 +112,12 @@ class Guard {
     lease_.tell_term_again();
   }
 
-  // The words behind "will" are steps; the last one may be the fence. False: they are none.
   bool set_will(const Words& words) {
-    if (will_) {
-      return true;  // it is being done
+    auto will = read_will(words);
+    if (will && !will_) {  // else it is being done
+      will_text_ = std::move(*will);
     }
-    Will will;
-    std::size_t at = 2;
-    Step step;
-    while (take_step(words, at, step)) {
-      will.stop.push_back(step);
-    }
-    if (words.size() < 2 || at != words.size()) {
-      return false;
-    }
-    if (words[1] == "fence" && !will.stop.empty()) {
-      will.fence = will.stop.back();
-      will.stop.pop_back();
-    }
-    will_text_ = std::move(will);
-    return true;
+    return will.has_value();
   }
 
   // One that is gone, or says nothing for too long, is waited for; not for ever.
@@ -160,15 +152,24 @@ class Guard {
   }
 
   void release() {
-    if (lease_.has() && !will_) {
-      given_up_ = false;
+    if (will_) {
+      return;
+    }
+    given_up_ = false;
+    if (lease_.has()) {
       run_.abort();
       lease_.release(GuardedLease::Told::yes);
     }
   }
 
   void watch_lease() {
-    if (will_ || given_up_) {
+    if (will_) {
+      return;
+    }
+    if (given_up_) {
+      if (!lease_.holds()) {
+        lease_.drop();
+      }
       return;
     }
     if (const auto lost = lease_.watch()) {
@@ -176,14 +177,14 @@ class Guard {
     }
   }
 
-  [[nodiscard]] GuardedRun::MayStart may_start() const {
-    const bool may = lease_.holds() && !will_ && !given_up_;
-    return may ? GuardedRun::MayStart::yes : GuardedRun::MayStart::no;
+  [[nodiscard]] std::optional<nanoseconds> start_until() const {
+    return lease_.holds() && !will_ && !given_up_ ? std::optional(lease_.signal_at())
+                                                  : std::nullopt;
   }
 
   [[nodiscard]] std::vector<std::string> settings_of_run() const {
     return {"DEXLOCK_NAME=" + lease_.settings().name,
-            "DEXLOCK_TOKEN=" + std::to_string(lease_.token())};
+            "DEXLOCK_TOKEN=" + std::to_string(lease_.last_token())};
   }
 
   // --- the end of the lease, or of the supervisor
@@ -192,7 +193,7 @@ class Guard {
     run_.abort();
     run_.abort_killing();
     by_loss_ = !lost.empty();
-    will_.emplace(will_text_, tree_, children_, lease_.kill_at());
+    will_.emplace(will_text_, tree_, children_, settings_of_run(), lease_.kill_at());
     if (by_loss_) {
       say("lock " + lease_.settings().name + " is lost: " + lost + "; stopping the package");
       supervisor_.tell({"lost", lost});
@@ -249,7 +250,8 @@ class Guard {
                          inbox_->fd(),
                          timer_.fd(),
                          will_ ? -1 : lease_.loss_fd(),
-                         will_ ? will_->fd() : -1};
+                         will_ ? will_->end_fd() : -1,
+                         will_ ? will_->output_fd() : -1};
     const std::vector<int> of_run = run_.fds();
     fds.insert(fds.end(), of_run.begin(), of_run.end());
     std::vector<pollfd> watched;

@@ -96,6 +96,34 @@ std::optional<HeldLease> read_lease(const Words& words, std::size_t at) {
                    .kill_at = nanoseconds(numbers[3])};
 }
 
+Words words_of(const Will& will) {
+  Words words{"will", will.fence ? "fence" : "stop"};
+  for (const Step& step : will.stop) {
+    append_step(words, step);
+  }
+  if (will.fence) {
+    append_step(words, *will.fence);
+  }
+  return words;
+}
+
+std::optional<Will> read_will(const Words& words) {
+  Will will;
+  std::size_t at = 2;
+  Step step;
+  while (take_step(words, at, step)) {
+    will.stop.push_back(step);
+  }
+  if (words.size() < 2 || at != words.size()) {
+    return std::nullopt;
+  }
+  if (words[1] == "fence" && !will.stop.empty()) {
+    will.fence = will.stop.back();
+    will.stop.pop_back();
+  }
+  return will;
+}
+
 void append_step(Words& words, const Step& step) {
   words.push_back(step.label);
   words.push_back(std::to_string(std::chrono::ceil<std::chrono::milliseconds>(step.limit).count()));

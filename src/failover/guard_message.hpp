@@ -48,6 +48,14 @@ struct HeldLease {
 // The four words from `at` on, which are all that is left.
 [[nodiscard]] std::optional<HeldLease> read_lease(const Words& words, std::size_t at);
 
+// What is done with the package when nobody is left to ask.
+struct Will {
+  std::vector<Step> stop;
+  std::optional<Step> fence;
+};
+[[nodiscard]] Words words_of(const Will& will);
+[[nodiscard]] std::optional<Will> read_will(const Words& words);
+
 void append_step(Words& words, const Step& step);
 // From `at` on; false: there is no whole one.
 bool take_step(const Words& words, std::size_t& at, Step& step);

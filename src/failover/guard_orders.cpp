@@ -64,10 +64,9 @@ void GuardOrders::sweep() {
   tell_({"kill", id});
 }
 
-std::optional<GuardOrders::Done> GuardOrders::overdue() {
-  if (!pending_ || boot_time() < pending_->until) {
-    return std::nullopt;
-  }
+bool GuardOrders::is_overdue() const { return pending_ && boot_time() >= pending_->until; }
+
+std::optional<GuardOrders::Done> GuardOrders::give_up() {
   return end({StepEnd{.timed_out = true, .status = -1, .output = "the guard does not answer"}});
 }
 

@@ -45,8 +45,9 @@ class GuardOrders {
 
   // The words of "ran". Nothing: it goes on.
   [[nodiscard]] std::optional<Done> on_ran(const Words& words);
-  // The guard takes too long.
-  [[nodiscard]] std::optional<Done> overdue();
+  // The guard takes too long: what is under way has failed.
+  [[nodiscard]] bool is_overdue() const;
+  [[nodiscard]] std::optional<Done> give_up();
 
  private:
   enum class Kind { look, start, stop, sweep, fence };

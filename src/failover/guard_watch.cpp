@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -43,18 +44,12 @@ Result<void> GuardWatch::open(const PackageSettings& settings) {
 }
 
 void GuardWatch::tell_settings(const PackageSettings& settings) {
+  lock_ = lock_of(settings.name);
   tell({"lease", std::to_string(settings.timeout.count()),
-        std::to_string(settings.stop_timeout.count()), lock_of(settings.name),
+        std::to_string(settings.stop_timeout.count()), lock_,
         "failover " + settings.name + " on " + host_, settings.watchdog});
   will_ = {.stop = steps_of(settings, Verb::stop), .fence = fence(settings)};
-  Words words{"will", will_.fence ? "fence" : "stop"};
-  for (const Step& step : will_.stop) {
-    append_step(words, step);
-  }
-  if (will_.fence) {
-    append_step(words, *will_.fence);
-  }
-  tell(words);
+  tell(words_of(will_));
 }
 
 std::optional<Step> GuardWatch::fence(const PackageSettings& settings) const {
@@ -95,14 +90,18 @@ bool GuardWatch::is_late() const { return boot_time() >= late_at(); }
 
 std::string GuardWatch::stop_package() {
   const PackageTree tree = PackageTree::left_by(link_->greeting().mark, link_->greeting().group);
-  LastWill will(will_, tree, children_, lease_.term + lease_.kill_at);
+  LastWill will(will_, tree, children_,
+                {"DEXLOCK_NAME=" + lock_, "DEXLOCK_TOKEN=" + std::to_string(lease_.token)},
+                lease_.term + lease_.kill_at);
   while (true) {
     if (const auto trouble = will.go_on()) {
       return *trouble;
     }
-    pollfd end{.fd = will.fd(), .events = POLLIN, .revents = 0};
+    std::array<pollfd, 2> watched{pollfd{will.end_fd(), POLLIN, 0},
+                                  pollfd{will.output_fd(), POLLIN, 0}};
     const auto left = std::chrono::ceil<milliseconds>(will.next_time() - boot_time());
-    ::poll(&end, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000)));
+    ::poll(watched.data(), watched.size(),
+           static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000)));
   }
 }
 

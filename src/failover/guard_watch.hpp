@@ -65,6 +65,7 @@ class GuardWatch {
   const std::string host_;
   Children& children_;
   std::optional<GuardLink> link_;
+  std::string lock_;
   Will will_;
   HeldLease lease_;
   std::chrono::nanoseconds told_alive_{};

@@ -94,6 +94,7 @@ void GuardedLease::on_acquired(Result<std::unique_ptr<Lease>> result) {
     return;
   }
   lease_ = std::move(*result);
+  last_token_ = lease_->token();
   if (!watchdog_device_.empty()) {
     auto watchdog = Watchdog::open(watchdog_device_, ladder_);
     if (!watchdog) {
@@ -157,6 +158,10 @@ void GuardedLease::feed() const {
   }
 }
 
+nanoseconds GuardedLease::signal_at() const {
+  return boot_time() - lease_->elapsed() + ladder_.signal_at;
+}
+
 nanoseconds GuardedLease::kill_at() const {
   return has() ? boot_time() - lease_->elapsed() + ladder_.kill_at
                : boot_time() + settings_.stop_timeout;
@@ -164,7 +169,7 @@ nanoseconds GuardedLease::kill_at() const {
 
 void GuardedLease::append(Words& words) const {
   const nanoseconds term = has() ? boot_time() - lease_->elapsed() : nanoseconds(0);
-  words.insert(words.end(), {std::to_string(token()), std::to_string(term.count()),
+  words.insert(words.end(), {std::to_string(has() ? last_token_ : 0), std::to_string(term.count()),
                              std::to_string(ladder_.signal_at.count()),
                              std::to_string(ladder_.kill_at.count())});
 }
@@ -173,9 +178,7 @@ std::optional<nanoseconds> GuardedLease::next_time() const {
   if (!has()) {
     return std::nullopt;
   }
-  const nanoseconds now = boot_time();
-  return std::min(now - lease_->elapsed() + ladder_.signal_at,
-                  now + renewal_period({.lease = settings_.timeout}));
+  return std::min(signal_at(), boot_time() + renewal_period({.lease = settings_.timeout}));
 }
 
 }  // namespace dexlock

@@ -49,11 +49,14 @@ class GuardedLease {
   [[nodiscard]] bool holds() const { return has() && lease_->holds(); }
   [[nodiscard]] bool seeking() const { return seeking_; }
   [[nodiscard]] bool releasing() const { return releasing_; }
-  [[nodiscard]] std::uint64_t token() const { return has() ? lease_->token() : 0; }
+  // Of the latest one that was had; 0: none.
+  [[nodiscard]] std::uint64_t last_token() const { return last_token_; }
 
   // Why the package must be stopped now; nothing: the lease goes on, and its renewals are told.
   [[nodiscard]] std::optional<std::string> watch();
   void feed() const;
+  // When watch() will say that, without a renewal. Requires: has().
+  [[nodiscard]] std::chrono::nanoseconds signal_at() const;
   // Of what is left of the package: on the clock that runs through suspend.
   [[nodiscard]] std::chrono::nanoseconds kill_at() const;
   // What the supervisor must know to act in the guard's place.
@@ -77,6 +80,7 @@ class GuardedLease {
   std::string watchdog_device_;
   std::optional<Watchdog> watchdog_;
   std::unique_ptr<Lease> lease_;
+  std::uint64_t last_token_ = 0;
   std::stop_source stop_seeking_;
   bool seeking_ = false;
   bool releasing_ = false;

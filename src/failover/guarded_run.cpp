@@ -30,13 +30,14 @@ bool pass_on(const UniqueFd& voice) {
 
 }  // namespace
 
-bool GuardedRun::begin(const Words& words, std::vector<std::string> settings, MayStart may_start) {
+bool GuardedRun::begin(const Words& words, std::vector<std::string> settings) {
   if (words.size() < 4) {
     return false;
   }
   const std::string& mode = words[2];
   Run run{.id = words[1],
           .looks = mode == "look",
+          .starts = mode == "start",
           .steps = {},
           .settings = std::move(settings),
           .answer = {"ran", words[1]}};
@@ -49,11 +50,7 @@ bool GuardedRun::begin(const Words& words, std::vector<std::string> settings, Ma
     return false;
   }
   abort();
-  if (mode == "start" && may_start == MayStart::no) {
-    tell_({"ran", words[1], "0", "1", "the lock is not held any more"});
-  } else {
-    run_ = std::move(run);
-  }
+  run_ = std::move(run);
   return true;
 }
 
@@ -73,8 +70,8 @@ void GuardedRun::go_on() {
 
 void GuardedRun::run_on() {
   while (run_) {
-    if (!job_) {
-      job_.emplace(run_->steps[run_->at], tree_, run_->settings, children_);
+    if (!job_ && !begin_step()) {
+      return;
     }
     const auto end = job_->ended();
     if (!end) {
@@ -90,6 +87,17 @@ void GuardedRun::run_on() {
       run_.reset();
     }
   }
+}
+
+bool GuardedRun::begin_step() {
+  const auto until = run_->starts ? start_until_() : std::nullopt;
+  if (run_->starts && !until) {
+    tell_({"ran", run_->id, "0", "1", "the lock is not held any more"});
+    run_.reset();
+    return false;
+  }
+  job_.emplace(run_->steps[run_->at], tree_, run_->settings, children_, JobOutput{}, until);
+  return true;
 }
 
 void GuardedRun::kill_on() {

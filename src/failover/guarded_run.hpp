@@ -23,17 +23,20 @@ namespace dexlock {
 class GuardedRun {
  public:
   using Tell = std::function<void(const Words&)>;
+  // Until when something may be started; nothing: not now.
+  using StartUntil = std::function<std::optional<std::chrono::nanoseconds>()>;
 
-  GuardedRun(const PackageTree& tree, Children& children, Tell tell)
-      : tree_(tree), children_(children), tell_(std::move(tell)) {}
+  GuardedRun(const PackageTree& tree, Children& children, Tell tell, StartUntil start_until)
+      : tree_(tree),
+        children_(children),
+        tell_(std::move(tell)),
+        start_until_(std::move(start_until)) {}
   GuardedRun(const GuardedRun&) = delete;
   GuardedRun& operator=(const GuardedRun&) = delete;
 
   // The words of "run" instead of what runs; false: they are none. `settings`: NAME=VALUE for all
-  // steps. `may_start`: what starts something is refused without.
-  enum class MayStart { no, yes };
-  [[nodiscard]] bool begin(const Words& words, std::vector<std::string> settings,
-                           MayStart may_start);
+  // steps.
+  [[nodiscard]] bool begin(const Words& words, std::vector<std::string> settings);
   void begin_killing(const std::string& id);
   void abort();
   void abort_killing() { killing_.reset(); }
@@ -49,7 +52,8 @@ class GuardedRun {
  private:
   struct Run {
     std::string id;
-    bool looks = false;  // the others go on when one fails
+    bool looks = false;   // the others go on when one fails
+    bool starts = false;  // needs the lease
     std::vector<Step> steps;
     std::vector<std::string> settings;
     std::size_t at = 0;
@@ -61,12 +65,15 @@ class GuardedRun {
   };
 
   void run_on();
+  // False: it was refused.
+  [[nodiscard]] bool begin_step();
   void kill_on();
   void keep_voice(UniqueFd voice);
 
   const PackageTree& tree_;
   Children& children_;
   Tell tell_;
+  StartUntil start_until_;
   std::optional<Run> run_;
   std::optional<Job> job_;
   std::optional<Killing> killing_;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "process/environment.hpp"
 #include "system/boot_time.hpp"
@@ -22,7 +23,8 @@ constexpr int kNotExecutable = 126;
 constexpr int kSignalled = 128;
 
 // The child, from fork to exec: nothing here may need a lock that another thread could have held.
-[[noreturn]] void become(char* const* words, char* const* environment, int output, int errors) {
+[[noreturn]] void become(char* const* words, char* const* environment, int output, int errors,
+                         const std::chrono::nanoseconds* not_after) {
   ::setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
@@ -32,6 +34,12 @@ constexpr int kSignalled = 128;
   if (::dup2(nothing, STDIN_FILENO) == STDIN_FILENO &&
       ::dup2(output, STDOUT_FILENO) == STDOUT_FILENO &&
       ::dup2(errors < 0 ? nothing : errors, STDERR_FILENO) == STDERR_FILENO) {
+    constexpr std::string_view kTooLate = ": too late, the lock may be lost\n";
+    if (not_after != nullptr && boot_time() >= *not_after) {
+      static_cast<void>(!::write(STDERR_FILENO, words[0], std::strlen(words[0])));
+      static_cast<void>(!::write(STDERR_FILENO, kTooLate.data(), kTooLate.size()));
+      ::_exit(kNotExecutable);
+    }
     ::execvpe(words[0], words, environment);
     const char* why = errno == ENOENT ? ": not found\n" : ": cannot be executed\n";
     static_cast<void>(!::write(STDERR_FILENO, words[0], std::strlen(words[0])));
@@ -44,7 +52,8 @@ constexpr int kSignalled = 128;
 }  // namespace
 
 Job::Job(const Step& step, const PackageTree& tree, const std::vector<std::string>& more,
-         Children& children, const JobOutput& kept)
+         Children& children, const JobOutput& kept,
+         std::optional<std::chrono::nanoseconds> not_after)
     : children_(children), said_max_(kept.bytes_max), deadline_(boot_time() + step.limit) {
   std::array<int, 2> pipe{-1, -1};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
@@ -67,7 +76,8 @@ Job::Job(const Step& step, const PackageTree& tree, const std::vector<std::strin
     if (outside && tree.group() != nullptr) {
       static_cast<void>(tree.group()->enter());
     }
-    become(arguments.data(), environment.data(), its.get(), kept.complaints ? its.get() : -1);
+    become(arguments.data(), environment.data(), its.get(), kept.complaints ? its.get() : -1,
+           not_after ? &*not_after : nullptr);
   }
   if (pid_ < 0) {
     end_ = StepEnd{.status = kNotExecutable, .output = std::strerror(errno)};

@@ -16,13 +16,17 @@ constexpr int kTries = 2;
 }  // namespace
 
 LastWill::LastWill(const Will& will, const PackageTree& tree, Children& children,
-                   std::chrono::nanoseconds kill_at)
-    : will_(will), tree_(tree), children_(children), kill_at_(kill_at) {}
+                   std::vector<std::string> settings, std::chrono::nanoseconds kill_at)
+    : will_(will),
+      tree_(tree),
+      children_(children),
+      settings_(std::move(settings)),
+      kill_at_(kill_at) {}
 
 void LastWill::begin(const Step& step, std::chrono::nanoseconds limit) {
   Step limited = step;
   limited.limit = std::min(step.limit, std::max(limit, std::chrono::nanoseconds(0)));
-  job_.emplace(limited, tree_, std::vector<std::string>{}, children_);
+  job_.emplace(limited, tree_, settings_, children_);
 }
 
 std::optional<std::string> LastWill::go_on() {

@@ -16,28 +16,26 @@
 #include <vector>
 
 #include "failover/children.hpp"
+#include "failover/guard_message.hpp"
 #include "failover/job.hpp"
 #include "failover/package_tree.hpp"
 
 namespace dexlock {
 
-struct Will {
-  std::vector<Step> stop;
-  std::optional<Step> fence;
-};
-
 class LastWill {
  public:
   // `kill_at`: no polite stop goes on then. On the clock that runs through suspend.
+  // `settings`: NAME=VALUE for all steps.
   LastWill(const Will& will, const PackageTree& tree, Children& children,
-           std::chrono::nanoseconds kill_at);
+           std::vector<std::string> settings, std::chrono::nanoseconds kill_at);
 
   // Goes on with it. Its result, once it is done: empty, or why the package may still be there.
   [[nodiscard]] std::optional<std::string> go_on();
 
   // When to go on, at the latest; and what to watch, -1: nothing.
   [[nodiscard]] std::chrono::nanoseconds next_time() const;
-  [[nodiscard]] int fd() const { return job_ ? job_->end_fd() : -1; }
+  [[nodiscard]] int end_fd() const { return job_ ? job_->end_fd() : -1; }
+  [[nodiscard]] int output_fd() const { return job_ ? job_->output_fd() : -1; }
 
  private:
   enum class Phase { stop, sweep, fence, done };
@@ -50,6 +48,7 @@ class LastWill {
   const Will& will_;
   const PackageTree& tree_;
   Children& children_;
+  std::vector<std::string> settings_;
   std::chrono::nanoseconds kill_at_;
   Phase phase_ = Phase::stop;
   std::size_t at_ = 0;

@@ -35,10 +35,18 @@ void PackageDriver::new_settings() {
 void PackageDriver::go_on() {
   guard_.tell_alive();
   obey(machine_.tick(boot_time()));
-  if (auto done = orders_.overdue()) {
-    on_done(*done);
+  if (orders_.is_overdue() || is_late()) {
+    hear();  // it was this process that slept, perhaps
   }
-  watch_guard();
+  if (orders_.is_overdue()) {
+    if (const auto done = orders_.give_up()) {
+      on_done(*done);
+    }
+  }
+  if (is_late()) {
+    guard_.kill();
+    replace_guard("the guard of the package did not act when the lease ended");
+  }
   if (seek_again_at_ && boot_time() >= *seek_again_at_) {
     seek_again_at_.reset();
     guard_.tell({"seek"});
@@ -58,13 +66,12 @@ Result<void> PackageDriver::begin() {
   if (const auto opened = guard_.open(settings_); !opened) {
     return opened;
   }
-  if (guard_.lease().token != 0) {
-    say(settings_.name + ": found it in the keeping of its guard");
-    obey(machine_.granted(boot_time()));
-  }
   if (guard_.is_busy()) {
     static_cast<void>(machine_.granted(boot_time()));
     static_cast<void>(machine_.lost("its supervisor was gone for too long", boot_time()));
+  } else if (guard_.lease().token != 0) {
+    say(settings_.name + ": found it in the keeping of its guard");
+    obey(machine_.granted(boot_time()));
   }
   return {};
 }
@@ -93,7 +100,7 @@ void PackageDriver::on_message(const Words& words) {
     orders_.forget();
     obey(machine_.lost(words[1], now));
   } else if (what == "will" && words.size() == 3) {
-    obey(machine_.stopped(words[1] == "1", words[2], now));
+    on_stop(words[1] == "1", words[2]);
   } else if (what == "ran") {
     if (auto done = orders_.on_ran(words)) {
       on_done(*done);
@@ -119,17 +126,6 @@ void PackageDriver::replace_guard(const std::string& why) {
     obey(machine_.stopped(trouble.empty(), trouble, boot_time()));
   } else if (machine_.seeks()) {
     guard_.tell({"seek"});
-  }
-}
-
-void PackageDriver::watch_guard() {
-  const auto is_late = [&] { return machine_.holds() && guard_.is_late(); };
-  if (is_late()) {
-    hear();  // it was this process that slept, perhaps
-  }
-  if (is_late()) {
-    guard_.kill();
-    replace_guard("the guard of the package did not act when the lease ended");
   }
 }
 
@@ -177,6 +173,14 @@ void PackageDriver::obey(Act act) {
   }
 }
 
+// A guard that could not stop the package keeps the lease beyond what the machine knows.
+void PackageDriver::on_stop(bool well, const std::string& why) {
+  if (well && !machine_.holds()) {
+    guard_.tell({"release"});
+  }
+  obey(machine_.stopped(well, why, boot_time()));
+}
+
 void PackageDriver::on_done(const GuardOrders::Done& done) {
   using Order = GuardOrders::Done::Order;
   const nanoseconds now = boot_time();
@@ -188,7 +192,7 @@ void PackageDriver::on_done(const GuardOrders::Done& done) {
       obey(machine_.started(done.well, done.why, now));
       break;
     case Order::stop:
-      obey(machine_.stopped(done.well, done.why, now));
+      on_stop(done.well, done.why);
       break;
   }
 }

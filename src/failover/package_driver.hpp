@@ -46,10 +46,11 @@ class PackageDriver {
 
  private:
   void replace_guard(const std::string& why);
-  void watch_guard();
+  [[nodiscard]] bool is_late() const { return machine_.holds() && guard_.is_late(); }
   void on_message(const Words& words);
   void obey(const PackageMachine::Acts& acts);
   void obey(Act act);
+  void on_stop(bool well, const std::string& why);
   void on_done(const GuardOrders::Done& done);
 
   const PackageSettings& settings_;

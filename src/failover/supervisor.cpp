@@ -204,7 +204,8 @@ class Supervisor {
 
   void wait() {
     timer_.set(next_time());
-    std::vector<int> fds{package_.fd(), signals_.fd(), watch_->fd(), timer_.fd(), events_.fd()};
+    std::vector<int> fds{package_.fd(), signals_.fd(),    watch_->fd(),
+                         timer_.fd(),   events_.end_fd(), events_.output_fd()};
     if (load_) {
       const std::vector<int> of_load = load_->fds();
       fds.insert(fds.end(), of_load.begin(), of_load.end());

@@ -201,3 +201,57 @@ two_hosts() {
   eventually active_somewhere web
   never_two web
 }
+
+@test "commands see the package's name and token also when the guard stops it alone" {
+  two_hosts
+  # shellcheck disable=SC2016
+  echo 'echo "$DEXLOCK_NAME $DEXLOCK_TOKEN" >>"$PLACE/told"' >stop-of-web-on-a
+  token=$(cut -d' ' -f3 journal-web)
+  kill -KILL "$(supervisor_of a web)"
+  eventually is_active b web
+  [ "$(cat told)" = "failover/web $token" ]
+}
+
+@test "a stop that says much is not kept waiting until its time is over" {
+  two_hosts
+  # More than fits into a pipe, many times.
+  echo 'head -c 2000000 /dev/zero' >stop-of-web-on-a
+  kill -KILL "$(supervisor_of a web)"
+  eventually is_active b web
+  never_two web
+  grep -q '^stop a' journal-web
+}
+
+@test "what could not be stopped is not taken for a package that runs, by a supervisor that comes later" {
+  two_hosts
+  echo 'exit 1' >stop-of-web-on-a
+  echo 'exit 0' >status-of-web-on-a
+  kill -KILL "$(supervisor_of a web)"
+  eventually grep -q 'could not be stopped' web-a.err
+  cp web-a.err before.err
+  supervise a web
+  stopping() { is halting a web || is failing a web || is failed a web; }
+  eventually stopping
+  not grep -q 'running, was' web-a.err
+  rm stop-of-web-on-a status-of-web-on-a
+  eventually active_somewhere web a
+  never_two web
+  not grep -q 'did not act' web-a.err
+}
+
+@test "a supervisor that has slept does not kill a good guard" {
+  two_hosts
+  guard=$(guard_of a web)
+  kill -STOP "$(supervisor_of a web)"
+  # By what it has heard of the lease that is over by then: it was renewed meanwhile.
+  over=$((SECONDS + 7))
+  slept() { [ "$SECONDS" -ge "$over" ]; }
+  eventually slept
+  kill -CONT "$(supervisor_of a web)"
+  looks=$PLACE/looks
+  echo "echo look >>$looks" >status-of-web-on-a
+  eventually test -s "$looks"
+  [ "$(guard_of a web)" = "$guard" ]
+  not grep -q 'did not act' web-a.err
+  [ "$(grep -c . journal-web)" -eq 1 ]
+}
