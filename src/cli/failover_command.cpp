@@ -236,7 +236,7 @@ std::vector<std::string> problems_of(const PackageSettings& settings, const Pack
   }
   for (const HostView& host : view == nullptr ? std::vector<HostView>{} : view->hosts) {
     if (host.name != short_host_name() && host.alive && host.report.digest != digest_of(settings)) {
-      problems.push_back("its settings differ from those on " + host.name);
+      problems.push_back("its settings or scripts differ from those on " + host.name);
     }
   }
   return problems;

@@ -20,9 +20,12 @@
 namespace dexlock {
 namespace {
 
+using std::chrono::milliseconds;
+
 constexpr std::string_view kSocket = "guard";
 constexpr int kListener = 3;
-constexpr std::chrono::milliseconds kGreetingLimit{10'000};
+constexpr int kTries = 3;                       // with guards that have just ended
+constexpr milliseconds kGreetingLimit{10'000};  // of one that is started
 
 std::unexpected<Error> refuse(const std::filesystem::path& directory, const std::string& what) {
   return fail(Errc::io, directory.native() + ": " + what + ": " + std::strerror(errno));
@@ -42,11 +45,14 @@ const sockaddr* plain(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);  // NOLINT: the interface of sockets
 }
 
+// -1 inside, and errno. Does not wait: who has a full backlog answers nobody.
 UniqueFd connect_to(const UniqueFd& directory) {
-  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const sockaddr_un address = address_in(directory);
   if (::connect(socket.get(), plain(address), sizeof address) != 0) {
+    const int why = errno;
     socket.reset();
+    errno = why;
   }
   return socket;
 }
@@ -78,56 +84,76 @@ pid_t start(std::vector<std::string> words, const UniqueFd& listener) {
   return pid;
 }
 
-bool greet(int socket, const std::string& version, GuardGreeting& greeting, pid_t& pid) {
+// Gone: it has just ended.
+enum class Greeted { well, gone, silent, wrongly };
+
+Greeted greet(int socket, const std::string& version, milliseconds patience,
+              GuardGreeting& greeting, pid_t& pid) {
   if (!send_words(socket, {"hello", version})) {
-    return false;
+    return Greeted::gone;
   }
   pollfd answer{.fd = socket, .events = POLLIN, .revents = 0};
+  if (::poll(&answer, 1, static_cast<int>(patience.count())) != 1) {
+    return Greeted::silent;
+  }
   Words words;
-  if (::poll(&answer, 1, static_cast<int>(kGreetingLimit.count())) != 1 ||
-      receive_words(socket, words) != Heard::message || words.size() < 6 ||
-      words.front() != "hello") {
-    return false;
+  if (receive_words(socket, words) != Heard::message) {
+    return Greeted::gone;
+  }
+  if (words.size() < 6 || words.front() != "hello") {
+    return Greeted::wrongly;
   }
   const auto lease = read_lease(words, 6);
   const auto number = parse_number(words[5], std::numeric_limits<pid_t>::max());
-  if (!lease) {
-    return false;
+  if (!lease || number.value_or(0) == 0) {
+    return Greeted::wrongly;
   }
-  pid = static_cast<pid_t>(number.value_or(0));
+  pid = static_cast<pid_t>(*number);
   greeting = {.version = words[1],
               .lease = *lease,
               .mark = words[2],
               .group = words[3],
               .busy = words[4] == "1"};
-  return pid > 0;
+  return Greeted::well;
 }
 
 }  // namespace
 
 Result<GuardLink> GuardLink::open(const std::filesystem::path& directory,
                                   const std::vector<std::string>& program,
-                                  const std::string& version) {
+                                  const std::string& version, milliseconds patience) {
   const UniqueFd place(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (place.get() < 0) {
     return refuse(directory, "cannot be opened");
   }
   GuardLink link;
-  link.socket_ = connect_to(place);
-  if (link.socket_.get() < 0) {
-    const UniqueFd listener = listen_in(place);
-    if (listener.get() < 0) {
-      return refuse(directory, "the guard's socket cannot be made");
-    }
-    if (start(program, listener) < 0) {
-      return refuse(directory, "the guard cannot be started");
-    }
-    link.is_new_ = true;
+  Greeted greeted = Greeted::gone;
+  for (int tries = 0; greeted == Greeted::gone && tries < kTries; ++tries) {
     link.socket_ = connect_to(place);
+    if (link.socket_.get() < 0 && errno == EAGAIN) {
+      greeted = Greeted::silent;
+      break;
+    }
+    if (link.socket_.get() < 0) {
+      const UniqueFd listener = listen_in(place);
+      if (listener.get() < 0) {
+        return refuse(directory, "the guard's socket cannot be made");
+      }
+      if (start(program, listener) < 0) {
+        return refuse(directory, "the guard cannot be started");
+      }
+      link.is_new_ = true;
+      link.socket_ = connect_to(place);
+    }
+    greeted = greet(link.socket_.get(), version, link.is_new_ ? kGreetingLimit : patience,
+                    link.greeting_, link.pid_);
   }
-  if (!greet(link.socket_.get(), version, link.greeting_, link.pid_)) {
-    errno = ETIMEDOUT;
-    return refuse(directory, "the guard of the package does not answer");
+  if (greeted == Greeted::silent) {
+    return fail(Errc::held_by_other, directory.native() + ": the guard does not answer");
+  }
+  if (greeted != Greeted::well) {
+    return fail(Errc::io,
+                directory.native() + ": the guard ends at once, or says what is not known");
   }
   link.process_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, link.pid_, 0)));
   return link;

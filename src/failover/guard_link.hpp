@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -29,10 +30,12 @@ struct GuardGreeting {
 class GuardLink {
  public:
   // To the guard that listens in `directory`, or a new one, which is started as `program` (words)
-  // with its listener as descriptor 3. io.
+  // with its listener as descriptor 3. held_by_other: one is there, and has not answered within
+  // `patience`; io.
   [[nodiscard]] static Result<GuardLink> open(const std::filesystem::path& directory,
                                               const std::vector<std::string>& program,
-                                              const std::string& version);
+                                              const std::string& version,
+                                              std::chrono::milliseconds patience);
 
   [[nodiscard]] const GuardGreeting& greeting() const { return greeting_; }
   [[nodiscard]] bool is_new() const { return is_new_; }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "failover/package_tree.hpp"
+#include "failover/saying.hpp"
 #include "lock/fields.hpp"
 #include "package/package_records.hpp"
 #include "process/environment.hpp"
@@ -22,15 +23,24 @@ using std::chrono::nanoseconds;
 
 // Raised when what supervisor and guard say to each other changes its meaning.
 constexpr std::string_view kTalkVersion = "1";
+constexpr milliseconds kPatienceMax{10'000};  // with a guard that was there before
 constexpr milliseconds kAliveEvery{1'000};
 constexpr milliseconds kHung{500};  // past the moment at which it has to act
 
 }  // namespace
 
 Result<void> GuardWatch::open(const PackageSettings& settings) {
-  auto opened = GuardLink::open(directory_, program_, std::string(kTalkVersion));
+  const milliseconds patience = std::min(kPatienceMax, settings.timeout / 2);
+  const auto call = [&] {
+    return GuardLink::open(directory_, program_, std::string(kTalkVersion), patience);
+  };
+  left_.reset();
+  auto opened = call();
+  if (!opened && opened.error().code == Errc::held_by_other && end_hung(settings)) {
+    opened = call();
+  }
   if (!opened) {
-    return std::unexpected(opened.error());
+    return fail(Errc::io, opened.error().text);
   }
   link_ = std::move(*opened);
   if (link_->greeting().version != kTalkVersion) {
@@ -39,17 +49,35 @@ Result<void> GuardWatch::open(const PackageSettings& settings) {
                               "failover stop)");
   }
   lease_ = link_->greeting().lease;
+  leave_trace(directory_, {link_->greeting().mark, link_->greeting().group});
   tell_settings(settings);
   return {};
 }
 
+// Nobody can say how much of the lease is left: the package is stopped at once.
+bool GuardWatch::end_hung(const PackageSettings& settings) {
+  const auto trace = read_trace(directory_);
+  if (!trace || !kill_guard(*trace)) {
+    return false;
+  }
+  say(settings.name + ": the guard of the package does not answer; stopping the package");
+  take_will(settings);
+  lease_ = {};
+  left_ = stop_left(*trace, boot_time() + settings.stop_timeout);
+  return true;
+}
+
 void GuardWatch::tell_settings(const PackageSettings& settings) {
-  lock_ = lock_of(settings.name);
+  take_will(settings);
   tell({"lease", std::to_string(settings.timeout.count()),
         std::to_string(settings.stop_timeout.count()), lock_,
         "failover " + settings.name + " on " + host_, settings.watchdog});
-  will_ = {.stop = steps_of(settings, Verb::stop), .fence = fence(settings)};
   tell(words_of(will_));
+}
+
+void GuardWatch::take_will(const PackageSettings& settings) {
+  lock_ = lock_of(settings.name);
+  will_ = {.stop = steps_of(settings, Verb::stop), .fence = fence(settings)};
 }
 
 std::optional<Step> GuardWatch::fence(const PackageSettings& settings) const {
@@ -89,10 +117,14 @@ nanoseconds GuardWatch::late_at() const { return lease_.term + lease_.signal_at 
 bool GuardWatch::is_late() const { return boot_time() >= late_at(); }
 
 std::string GuardWatch::stop_package() {
-  const PackageTree tree = PackageTree::left_by(link_->greeting().mark, link_->greeting().group);
+  return stop_left({link_->greeting().mark, link_->greeting().group}, lease_.term + lease_.kill_at);
+}
+
+std::string GuardWatch::stop_left(const GuardTrace& trace, nanoseconds kill_at) {
+  const PackageTree tree = PackageTree::left_by(trace.mark, trace.group);
   LastWill will(will_, tree, children_,
                 {"DEXLOCK_NAME=" + lock_, "DEXLOCK_TOKEN=" + std::to_string(lease_.token)},
-                lease_.term + lease_.kill_at);
+                kill_at);
   while (true) {
     if (const auto trouble = will.go_on()) {
       return *trouble;

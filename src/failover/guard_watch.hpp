@@ -14,6 +14,7 @@
 #include "failover/children.hpp"
 #include "failover/guard_link.hpp"
 #include "failover/guard_message.hpp"
+#include "failover/guard_trace.hpp"
 #include "failover/last_will.hpp"
 #include "failover/package_settings.hpp"
 
@@ -29,8 +30,12 @@ class GuardWatch {
         host_(std::move(host)),
         children_(children) {}
 
-  // Finds the guard, or starts one, and tells it the settings. io.
+  // Finds the guard, or starts one, and tells it the settings. A guard that does not answer is
+  // killed, and what it has left is stopped. io.
   [[nodiscard]] Result<void> open(const PackageSettings& settings);
+  // It was, when the guard was opened: empty, or why the package may still be there. Nothing: there
+  // was no such guard.
+  [[nodiscard]] const std::optional<std::string>& left() const { return left_; }
   void tell_settings(const PackageSettings& settings);
   // What fences this host; nothing: there is no command for it.
   [[nodiscard]] std::optional<Step> fence(const PackageSettings& settings) const;
@@ -58,6 +63,9 @@ class GuardWatch {
   [[nodiscard]] int fd() const { return link_->fd(); }
 
  private:
+  [[nodiscard]] bool end_hung(const PackageSettings& settings);
+  [[nodiscard]] std::string stop_left(const GuardTrace& trace, std::chrono::nanoseconds kill_at);
+  void take_will(const PackageSettings& settings);
   [[nodiscard]] std::chrono::nanoseconds late_at() const;
 
   const std::filesystem::path directory_;
@@ -68,6 +76,7 @@ class GuardWatch {
   std::string lock_;
   Will will_;
   HeldLease lease_;
+  std::optional<std::string> left_;
   std::chrono::nanoseconds told_alive_{};
 };
 

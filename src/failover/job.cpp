@@ -24,7 +24,7 @@ constexpr int kSignalled = 128;
 
 // The child, from fork to exec: nothing here may need a lock that another thread could have held.
 [[noreturn]] void become(char* const* words, char* const* environment, int output, int errors,
-                         const std::chrono::nanoseconds* not_after) {
+                         pid_t parent, const std::chrono::nanoseconds* not_after) {
   ::setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
@@ -35,7 +35,10 @@ constexpr int kSignalled = 128;
       ::dup2(output, STDOUT_FILENO) == STDOUT_FILENO &&
       ::dup2(errors < 0 ? nothing : errors, STDERR_FILENO) == STDERR_FILENO) {
     constexpr std::string_view kTooLate = ": too late, the lock may be lost\n";
-    if (not_after != nullptr && boot_time() >= *not_after) {
+    if (not_after != nullptr) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
+    if (not_after != nullptr && (::getppid() != parent || boot_time() >= *not_after)) {
       static_cast<void>(!::write(STDERR_FILENO, words[0], std::strlen(words[0])));
       static_cast<void>(!::write(STDERR_FILENO, kTooLate.data(), kTooLate.size()));
       ::_exit(kNotExecutable);
@@ -70,6 +73,7 @@ Job::Job(const Step& step, const PackageTree& tree, const std::vector<std::strin
   std::vector<std::string> variables = environment_with(settings);
   const std::vector<char*> arguments = pointers(words);
   const std::vector<char*> environment = pointers(variables);
+  const pid_t parent = ::getpid();
   bool outside = true;
   pid_ = tree.group() != nullptr ? tree.group()->fork(outside) : ::fork();
   if (pid_ == 0) {
@@ -77,7 +81,7 @@ Job::Job(const Step& step, const PackageTree& tree, const std::vector<std::strin
       static_cast<void>(tree.group()->enter());
     }
     become(arguments.data(), environment.data(), its.get(), kept.complaints ? its.get() : -1,
-           not_after ? &*not_after : nullptr);
+           parent, not_after ? &*not_after : nullptr);
   }
   if (pid_ < 0) {
     end_ = StepEnd{.status = kNotExecutable, .output = std::strerror(errno)};

@@ -28,9 +28,9 @@ struct JobOutput {
 
 class Job {
  public:
-  // `more`: settings on top of those of the step. `not_after`: its program is not begun later; the
-  // child itself looks at the clock, last of all, for it may be stopped before, and this process
-  // with it: who wakes up first is not known.
+  // `more`: settings on top of those of the step. `not_after`: its program is not begun later, and
+  // dies with this process; the child itself looks at the clock, last of all, for it may be stopped
+  // before, and this process with it: who wakes up first is not known.
   Job(const Step& step, const PackageTree& tree, const std::vector<std::string>& more,
       Children& children, const JobOutput& kept = {},
       std::optional<std::chrono::nanoseconds> not_after = {});

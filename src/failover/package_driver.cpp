@@ -66,7 +66,11 @@ Result<void> PackageDriver::begin() {
   if (const auto opened = guard_.open(settings_); !opened) {
     return opened;
   }
-  if (guard_.is_busy()) {
+  if (guard_.left() && machine_.state() == PackageState::standby) {
+    static_cast<void>(machine_.granted(boot_time()));
+    static_cast<void>(machine_.lost("its guard did not answer", boot_time()));
+    on_stop(guard_.left()->empty(), *guard_.left());
+  } else if (guard_.is_busy()) {
     static_cast<void>(machine_.granted(boot_time()));
     static_cast<void>(machine_.lost("its supervisor was gone for too long", boot_time()));
   } else if (guard_.lease().token != 0) {

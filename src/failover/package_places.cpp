@@ -22,6 +22,7 @@ using std::filesystem::path;
 constexpr std::string_view kFolder = "failover";
 constexpr std::string_view kEnding = ".conf";
 constexpr std::size_t kSettingsBytesMax = 64 * 1024;
+constexpr std::size_t kScriptBytesMax = 1 << 20;
 
 std::optional<path> folder() {
   const ConfigPlaces places = standard_config_places();
@@ -65,6 +66,16 @@ Result<void> check_program(const Resource& resource, const std::string& ocf_root
   return {};
 }
 
+std::string digest_of_scripts(const PackageSettings& settings) {
+  std::string all;
+  for (const Resource& resource : settings.resources) {
+    if (resource.kind == ResourceKind::script) {
+      all += digest_of(read_small(resource.name, kScriptBytesMax).value_or("")) + '\n';
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<PackageSettings> read_package(const std::string& name) {
@@ -96,6 +107,7 @@ Result<PackageSettings> read_package(const std::string& name) {
       return fail(Errc::bad_config, "package " + name + ": " + checked.error().text);
     }
   }
+  settings->scripts = digest_of_scripts(*settings);
   return settings;
 }
 

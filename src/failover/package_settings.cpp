@@ -343,6 +343,14 @@ Result<PackageSettings> parse_package_settings(const std::string& name, std::str
 }
 
 // FNV-1a, 64 bits: two texts that are meant to be the same are compared, nobody forges one.
+std::string digest_of(std::string_view text) {
+  std::uint64_t hash = 14'695'981'039'346'656'037U;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1'099'511'628'211U;
+  }
+  return fmt::format("{:016x}", hash);
+}
+
 std::string digest_of(const PackageSettings& settings) {
   std::string all =
       fmt::format("{} {} {} {} {} {} {}\n", settings.pace.count(), settings.timeout.count(),
@@ -359,11 +367,7 @@ std::string digest_of(const PackageSettings& settings) {
     }
     all += '\n';
   }
-  std::uint64_t hash = 14'695'981'039'346'656'037U;
-  for (const char c : all) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1'099'511'628'211U;
-  }
-  return fmt::format("{:016x}", hash);
+  return digest_of(all + settings.scripts);
 }
 
 Step step_of(const PackageSettings& settings, const Resource& resource, Verb verb) {

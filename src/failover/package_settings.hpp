@@ -47,6 +47,7 @@ struct PackageSettings {
   std::string on_event;
   std::string watchdog;                   // its device
   std::string ocf_root = "/usr/lib/ocf";  // where agents are installed
+  std::string scripts{};                  // a digest of what its scripts are
 
   friend bool operator==(const PackageSettings&, const PackageSettings&) = default;
 
@@ -73,8 +74,10 @@ struct OwnTimes {
 // Each resource's times; `own` has one for each. bad_config: a promise could not be kept by these.
 [[nodiscard]] Result<void> set_times(PackageSettings& settings, const std::vector<OwnTimes>& own);
 
-// The same on two hosts if and only if the settings are, but for what only matters to one host.
+// The same on two hosts if and only if the settings and the scripts are, but for what only matters
+// to one host.
 [[nodiscard]] std::string digest_of(const PackageSettings& settings);
+[[nodiscard]] std::string digest_of(std::string_view text);
 
 // The steps of a verb in order; of stop the last first.
 [[nodiscard]] std::vector<Step> steps_of(const PackageSettings& settings, Verb verb);

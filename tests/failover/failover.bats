@@ -162,3 +162,19 @@ END
   eventually is running a spare
   for name in db web spare; do never_two "$name"; done
 }
+
+@test "check-conf finds settings and scripts that differ between hosts" {
+  package web
+  supervise a web
+  eventually is running a web
+  run -0 on b dex-lock failover check-conf web
+  echo '# another one' >>conf/failover/web
+  run -78 on b dex-lock failover check-conf web
+  [[ "$output" == *"package web: its settings or scripts differ from those on a"* ]]
+  on a dex-lock failover reload web
+  agrees() { on b dex-lock failover check-conf web; }
+  eventually agrees
+  sed -i 's/^pace.*/pace = 0.6/' conf/failover/web.conf
+  run -78 on b dex-lock failover check-conf web
+  [[ "$output" == *"differ from those on a"* ]]
+}

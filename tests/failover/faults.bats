@@ -255,3 +255,39 @@ two_hosts() {
   not grep -q 'did not act' web-a.err
   [ "$(grep -c . journal-web)" -eq 1 ]
 }
+
+@test "a hung guard and a killed supervisor: the next one kills the guard, and stops the package first" {
+  two_hosts
+  guard=$(guard_of a web)
+  kill -STOP "$guard"
+  kill -KILL "$(supervisor_of a web)"
+  supervise a web
+  eventually not kill -0 "$guard"
+  eventually not alive a web
+  eventually is_active b web
+  never_two web
+  grep -q 'the guard of the package does not answer; stopping the package' web-a.err
+  eventually is standby a web
+  dex-lock failover move web --to a
+  never_two web
+}
+
+@test "a start that has not ended dies with its guard, whoever sees that" {
+  package web
+  # shellcheck disable=SC2016
+  echo 'echo $$ >"$PLACE/starter"; read -r never <"$PLACE/pipe"' >start-of-web-on-a
+  mkfifo pipe
+  supervise a web
+  eventually test -s starter
+  supervise b web
+  eventually is standby b web
+  supervisor=$(supervisor_of a web)
+  kill -STOP "$supervisor"
+  kill -KILL "$(guard_of a web)"
+  # Its heir is the stopped supervisor.
+  has_ended() { case $(grep -s '^State' "/proc/$(cat starter)/status") in '' | *zombie*) ;; *) return 1 ;; esac; }
+  eventually has_ended
+  kill -CONT "$supervisor"
+  eventually is_active b web
+  never_two web
+}
