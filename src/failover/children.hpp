@@ -16,6 +16,7 @@ namespace dexlock {
 class Children {
  public:
   void expect(pid_t pid) { ended_.emplace(pid, std::nullopt); }
+  [[nodiscard]] bool expects(pid_t pid) const { return ended_.contains(pid); }
   void forget(pid_t pid) { ended_.erase(pid); }
 
   // As waitpid tells it, once it has ended.

@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "failover/children.hpp"
 #include "failover/job.hpp"
@@ -16,13 +17,16 @@
 
 namespace dexlock {
 
+// In the environment of these commands.
+inline constexpr std::string_view kEventMark = "DEXLOCK_EVENT=1";
+
 class EventLog {
  public:
   EventLog(std::string package, std::string host, Children& children)
       : package_(std::move(package)),
         host_(std::move(host)),
         children_(children),
-        tree_(PackageTree::left_by("DEXLOCK_EVENT=1", "")) {}
+        tree_(PackageTree::left_by(std::string(kEventMark), "")) {}
 
   // `command`: for /bin/sh; empty: none.
   void add(PackageState from, PackageState to, const std::string& error,

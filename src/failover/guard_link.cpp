@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 
 constexpr std::string_view kSocket = "guard";
 constexpr int kListener = 3;
+constexpr milliseconds kDeathLimit{1'000};
 constexpr int kTries = 3;                       // with guards that have just ended
 constexpr milliseconds kGreetingLimit{10'000};  // of one that is started
 
@@ -161,6 +162,11 @@ Result<GuardLink> GuardLink::open(const std::filesystem::path& directory,
 
 void GuardLink::kill() const {
   ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+}
+
+void GuardLink::wait_for_end() const {
+  pollfd end{.fd = process_.get(), .events = POLLIN, .revents = 0};
+  ::poll(&end, 1, static_cast<int>(kDeathLimit.count()));
 }
 
 }  // namespace dexlock

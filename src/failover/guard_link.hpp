@@ -43,6 +43,8 @@ class GuardLink {
   [[nodiscard]] pid_t pid() const { return pid_; }
   // For one that does nothing any more.
   void kill() const;
+  // Of one that is dying, at most for a while.
+  void wait_for_end() const;
 
   void tell(const Words& words) const { static_cast<void>(send_words(socket_.get(), words)); }
   [[nodiscard]] Heard hear(Words& words) const { return receive_words(socket_.get(), words); }

@@ -10,7 +10,7 @@
 #include <system_error>
 
 #include "lock/fields.hpp"
-#include "process/process_stat.hpp"
+#include "process/process_tree.hpp"
 #include "system/small_file.hpp"
 #include "system/unique_fd.hpp"
 
@@ -64,6 +64,11 @@ std::optional<GuardTrace> read_trace(const std::filesystem::path& directory) {
   }
   return GuardTrace{.mark = text->substr(boot.size(), mark_end - boot.size()),
                     .group = text->substr(mark_end + 1, group_end - mark_end - 1)};
+}
+
+std::vector<ProcessStat> processes_of(const GuardTrace& trace) {
+  const auto guard = guard_of(trace);
+  return guard ? processes_below(guard->pid, nullptr) : std::vector<ProcessStat>{};
 }
 
 bool kill_guard(const GuardTrace& trace) {

@@ -7,6 +7,9 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "process/process_stat.hpp"
 
 namespace dexlock {
 
@@ -19,6 +22,8 @@ struct GuardTrace {
 void leave_trace(const std::filesystem::path& directory, const GuardTrace& trace);
 [[nodiscard]] std::optional<GuardTrace> read_trace(const std::filesystem::path& directory);
 
+// What the guard has below it.
+[[nodiscard]] std::vector<ProcessStat> processes_of(const GuardTrace& trace);
 // SIGKILL to the guard, and waits until it is gone. False: it is there still.
 [[nodiscard]] bool kill_guard(const GuardTrace& trace);
 

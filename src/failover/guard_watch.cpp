@@ -1,6 +1,7 @@
 #include "failover/guard_watch.hpp"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -8,11 +9,13 @@
 #include <string_view>
 #include <utility>
 
+#include "failover/event_log.hpp"
 #include "failover/package_tree.hpp"
 #include "failover/saying.hpp"
 #include "lock/fields.hpp"
 #include "package/package_records.hpp"
 #include "process/environment.hpp"
+#include "process/process_tree.hpp"
 #include "system/boot_time.hpp"
 
 namespace dexlock {
@@ -57,13 +60,17 @@ Result<void> GuardWatch::open(const PackageSettings& settings) {
 // Nobody can say how much of the lease is left: the package is stopped at once.
 bool GuardWatch::end_hung(const PackageSettings& settings) {
   const auto trace = read_trace(directory_);
-  if (!trace || !kill_guard(*trace)) {
+  if (!trace) {
+    return false;
+  }
+  const auto below = processes_of(*trace);
+  if (!kill_guard(*trace)) {
     return false;
   }
   say(settings.name + ": the guard of the package does not answer; stopping the package");
   take_will(settings);
   lease_ = {};
-  left_ = stop_left(*trace, boot_time() + settings.stop_timeout);
+  left_ = stop_left(*trace, below, boot_time() + settings.stop_timeout);
   return true;
 }
 
@@ -117,11 +124,25 @@ nanoseconds GuardWatch::late_at() const { return lease_.term + lease_.signal_at 
 bool GuardWatch::is_late() const { return boot_time() >= late_at(); }
 
 std::string GuardWatch::stop_package() {
-  return stop_left({link_->greeting().mark, link_->greeting().group}, lease_.term + lease_.kill_at);
+  link_->wait_for_end();  // what it leaves has its heir then
+  return stop_left({link_->greeting().mark, link_->greeting().group}, inherited(),
+                   lease_.term + lease_.kill_at);
 }
 
-std::string GuardWatch::stop_left(const GuardTrace& trace, nanoseconds kill_at) {
-  const PackageTree tree = PackageTree::left_by(trace.mark, trace.group);
+// Children of this process that it has not started.
+std::vector<ProcessStat> GuardWatch::inherited() const {
+  std::vector<ProcessStat> found = all_processes();
+  const auto of_events = PackageTree::left_by(std::string(kEventMark), "").processes();
+  std::erase_if(found, [&](const ProcessStat& one) {
+    return one.parent != ::getpid() || children_.expects(one.pid) ||
+           std::ranges::find(of_events, one.pid, &ProcessStat::pid) != of_events.end();
+  });
+  return found;
+}
+
+std::string GuardWatch::stop_left(const GuardTrace& trace, std::vector<ProcessStat> heads,
+                                  nanoseconds kill_at) {
+  const PackageTree tree = PackageTree::left_by(trace.mark, trace.group, std::move(heads));
   LastWill will(will_, tree, children_,
                 {"DEXLOCK_NAME=" + lock_, "DEXLOCK_TOKEN=" + std::to_string(lease_.token)},
                 kill_at);

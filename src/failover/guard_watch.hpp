@@ -64,7 +64,9 @@ class GuardWatch {
 
  private:
   [[nodiscard]] bool end_hung(const PackageSettings& settings);
-  [[nodiscard]] std::string stop_left(const GuardTrace& trace, std::chrono::nanoseconds kill_at);
+  [[nodiscard]] std::string stop_left(const GuardTrace& trace, std::vector<ProcessStat> heads,
+                                      std::chrono::nanoseconds kill_at);
+  [[nodiscard]] std::vector<ProcessStat> inherited() const;
   void take_will(const PackageSettings& settings);
   [[nodiscard]] std::chrono::nanoseconds late_at() const;
 

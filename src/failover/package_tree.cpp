@@ -30,9 +30,11 @@ PackageTree PackageTree::make() {
       Cgroup::make(), ::getpid()};
 }
 
-PackageTree PackageTree::left_by(std::string mark, std::string group) {
+PackageTree PackageTree::left_by(std::string mark, std::string group,
+                                 std::vector<ProcessStat> heads) {
   return {std::move(mark),
-          group.empty() ? std::nullopt : std::optional(Cgroup::at(std::move(group))), 0};
+          group.empty() ? std::nullopt : std::optional(Cgroup::at(std::move(group))), 0,
+          std::move(heads)};
 }
 
 std::vector<ProcessStat> PackageTree::processes() const {
@@ -42,10 +44,20 @@ std::vector<ProcessStat> PackageTree::processes() const {
   std::vector<ProcessStat> found = all_processes();
   std::erase_if(found,
                 [&](const ProcessStat& process) { return !has_setting(process.pid, mark_); });
+  const auto add = [&](const ProcessStat& one) {
+    if (std::ranges::find(found, one.pid, &ProcessStat::pid) == found.end()) {
+      found.push_back(one);
+    }
+  };
   for (const pid_t member : group_ ? group_->processes() : std::vector<pid_t>{}) {
-    const auto stat = read_process_stat(member);
-    if (stat && std::ranges::find(found, member, &ProcessStat::pid) == found.end()) {
-      found.push_back(*stat);
+    if (const auto stat = read_process_stat(member)) {
+      add(*stat);
+    }
+  }
+  for (const ProcessStat& head : heads_) {
+    if (const auto stat = read_process_stat(head.pid); stat && stat->start == head.start) {
+      add(*stat);
+      std::ranges::for_each(processes_below(head.pid, nullptr), add);
     }
   }
   std::erase_if(found, [](const ProcessStat& process) {

@@ -19,8 +19,10 @@ class PackageTree {
  public:
   // Of this process, which becomes heir of what loses its parent below it.
   [[nodiscard]] static PackageTree make();
-  // What another guard has left: by its control group, if it had one, and by its mark.
-  [[nodiscard]] static PackageTree left_by(std::string mark, std::string group);
+  // What another guard has left: by its control group, if it had one, and by its mark; and what is
+  // below these, for whoever has thrown its environment away.
+  [[nodiscard]] static PackageTree left_by(std::string mark, std::string group,
+                                           std::vector<ProcessStat> heads = {});
 
   // NAME=VALUE in the environment of each process: no other guard has the same.
   [[nodiscard]] const std::string& mark() const { return mark_; }
@@ -33,12 +35,14 @@ class PackageTree {
   bool kill() const;
 
  private:
-  PackageTree(std::string mark, std::optional<Cgroup> group, pid_t root)
-      : mark_(std::move(mark)), group_(std::move(group)), root_(root) {}
+  PackageTree(std::string mark, std::optional<Cgroup> group, pid_t root,
+              std::vector<ProcessStat> heads = {})
+      : mark_(std::move(mark)), group_(std::move(group)), root_(root), heads_(std::move(heads)) {}
 
   std::string mark_;
   std::optional<Cgroup> group_;
   pid_t root_;  // 0: it is gone
+  std::vector<ProcessStat> heads_;
 };
 
 }  // namespace dexlock

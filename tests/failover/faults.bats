@@ -291,3 +291,28 @@ two_hosts() {
   eventually is_active b web
   never_two web
 }
+
+@test "what has thrown its environment away is found as well, also without a control group" {
+  [ "$(id -u)" -eq 0 ] && unshare --mount true 2>/dev/null || skip "control groups can be hidden by root only"
+  # shellcheck disable=SC2016
+  hidden='mount -t tmpfs none /sys/fs/cgroup && exec "$@"'
+  supervise() { on "$1" beside "$2-$1" unshare --mount sh -c "$hidden" hidden dex-lock failover run "$2"; }
+  package web
+  # shellcheck disable=SC2016
+  echo 'env -i setsid sleep 100000 >/dev/null 2>&1 & echo $! >"$PLACE/stray-$DEXLOCK_HOST"' |
+    tee start-of-web-on-a >start-of-web-on-b
+  supervise a web
+  eventually is running a web
+  supervise b web
+  eventually is standby b web
+  kill -KILL "$(guard_of a web)"
+  eventually not kill -0 "$(cat stray-a)"
+  eventually is running b web
+  guard=$(guard_of b web)
+  kill -STOP "$guard"
+  kill -KILL "$(supervisor_of b web)"
+  supervise b web
+  eventually not kill -0 "$(cat stray-b)"
+  eventually is_active a web
+  never_two web
+}
