@@ -54,14 +54,25 @@ void GuardedLease::seek() {
   seeking_ = true;
   stop_seeking_ = std::stop_source();
   ladder_ = stop_ladder({.lease = settings_.timeout, .stop = settings_.stop_timeout});
+  acquire(true);
+}
+
+// In line, where the lock servers keep one.
+void GuardedLease::acquire(bool fifo) {
   LeaseOptions options = settings_;
-  options.fifo = true;
+  options.fifo = fifo;
   options.on_wait = [inbox = inbox_, this](const Waiting& waiting) {
     inbox->put([this, why = waiting.why] { tell_waiting(why); });
   };
   Lease::async_acquire(
       std::move(options), executor(),
-      [this](Result<std::unique_ptr<Lease>> result) { on_acquired(std::move(result)); },
+      [this, fifo](Result<std::unique_ptr<Lease>> result) {
+        if (fifo && !result && result.error().code == Errc::bad_config) {
+          acquire(false);
+        } else {
+          on_acquired(std::move(result));
+        }
+      },
       stop_seeking_.get_token());
 }
 

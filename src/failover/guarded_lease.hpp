@@ -69,6 +69,7 @@ class GuardedLease {
 
  private:
   [[nodiscard]] Executor executor() const;
+  void acquire(bool fifo);
   void on_acquired(Result<std::unique_ptr<Lease>> result);
   void tell_waiting(const std::string& why);
   void tell_granted() const;

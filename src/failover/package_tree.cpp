@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "process/process_tree.hpp"
+#include "system/own_helpers.hpp"
 #include "system/small_file.hpp"
 
 namespace dexlock {
@@ -39,7 +40,7 @@ PackageTree PackageTree::left_by(std::string mark, std::string group,
 
 std::vector<ProcessStat> PackageTree::processes() const {
   if (root_ != 0) {
-    return processes_below(root_, group());
+    return processes_below(root_, group(), OwnHelpers::instance().all());
   }
   std::vector<ProcessStat> found = all_processes();
   std::erase_if(found,

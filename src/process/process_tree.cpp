@@ -62,7 +62,8 @@ std::vector<ProcessStat> all_processes() {
   return found;
 }
 
-std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group) {
+std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group,
+                                         const std::set<pid_t>& spared) {
   const auto all = all_by_parent();
   std::vector<ProcessStat> below;
   std::vector<pid_t> parents{root};
@@ -73,6 +74,9 @@ std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group) {
       continue;
     }
     for (const ProcessStat& child : children->second) {
+      if (child.parent == root && spared.contains(child.pid)) {
+        continue;
+      }
       parents.push_back(child.pid);
       if (!has_ended(child)) {
         below.push_back(child);

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <set>
 #include <vector>
 
 #include "process/cgroup.hpp"
@@ -16,8 +17,10 @@ namespace dexlock {
 // All of this machine that this process may see.
 [[nodiscard]] std::vector<ProcessStat> all_processes();
 
-// Those that have not ended, and what else is in `group`, if there is one.
-[[nodiscard]] std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group);
+// Those that have not ended, and what else is in `group`, if there is one; not the children
+// `spared` of `root`, nor what is below these.
+[[nodiscard]] std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group,
+                                                       const std::set<pid_t>& spared = {});
 
 // To each of them, and to nobody who has got its number since.
 void signal_each(const std::vector<ProcessStat>& processes, int signal);

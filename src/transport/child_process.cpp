@@ -13,6 +13,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "system/own_helpers.hpp"
+
 namespace dexlock {
 
 namespace {
@@ -206,12 +208,14 @@ Result<ChildProcess::Started> ChildProcess::start(const std::vector<std::string>
   if (const int error = plan.spawn(pid, argv); error != 0) {
     return cannot_run(argv[0], error);
   }
+  OwnHelpers::instance().add(pid);
   UniqueFd pidfd(open_pidfd(pid));
   if (pidfd.get() < 0 || !lift_above_standard(pidfd)) {
     // Out of descriptors: the one place that waits, for a child that has just been killed.
     const int error = errno;
     ::kill(-pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
+    OwnHelpers::instance().remove(pid);
     return cannot_run(argv[0], error);
   }
   return Started{
@@ -238,6 +242,7 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
 ChildProcess::~ChildProcess() { abandon(); }
 
 UniqueFd ChildProcess::let_go() {
+  OwnHelpers::instance().remove(pid_);
   pid_ = -1;
   return std::move(pidfd_);
 }
@@ -250,6 +255,7 @@ void ChildProcess::abandon() {
     return;
   }
   kill_group();
+  OwnHelpers::instance().remove(pid_);
   if (!reap()) {
     Unreaped::instance().add(std::move(pidfd_));
   }
@@ -274,6 +280,9 @@ void ChildProcess::kill_group() {
 std::optional<ChildStatus> ChildProcess::reap() {
   if (!status_ && pidfd_.get() >= 0) {
     status_ = reap_now(pidfd_.get());
+    if (status_) {
+      OwnHelpers::instance().remove(pid_);
+    }
   }
   return status_;
 }

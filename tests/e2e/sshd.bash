@@ -199,6 +199,10 @@ _sshd_is_dead() {
   [[ $(ps -o stat= -p "$1") != [!Z]* ]]
 }
 
+_sshd_address() {
+  echo 127.0.0.1
+}
+
 _sshd_create() {
   local folder=$SSHD_DIR/$1 pam=no
   mkdir -p "$folder/home"
@@ -214,7 +218,7 @@ cd "$HOME" || exit 1
 exec "$SHELL" -c "${SSH_ORIGINAL_COMMAND:-exec /bin/sh}"
 END
   cat >"$folder/sshd_config" <<END
-ListenAddress 127.0.0.1
+ListenAddress $(_sshd_address "$1")
 HostKey $folder/host_key
 PidFile none
 AuthorizedKeysFile $SSHD_DIR/client_key.pub
@@ -271,7 +275,7 @@ _sshd_tell_client() {
   echo "s$1 $(cut -d' ' -f1,2 "$folder/host_key.pub")" >>"$SSHD_DIR/known_hosts"
   cat >>"$SSHD_DIR/ssh_config" <<END
 Host s$1
-  HostName 127.0.0.1
+  HostName $(_sshd_address "$1")
   Port $(<"$folder/port")
   HostKeyAlias s$1
   User $(id -un)

@@ -28,12 +28,22 @@ cluster_setup() {
 }
 
 cluster_teardown() {
-  local pid
   place_teardown
-  # Guards and packages have sessions of their own.
-  while read -r pid; do
-    [ "$pid" = $$ ] || grep -qsz bats "/proc/$pid/cmdline" || kill -KILL "$pid" 2>/dev/null || true
-  done < <(grep -lszx "PLACE=$PLACE" /proc/[0-9]*/environ | cut -d/ -f3)
+  eventually _all_ended || true
+}
+
+# Kills what is left of the test, and waits for it: guards and packages have sessions of their own, and what
+# is killed may hold the directory for a while.
+_all_ended() {
+  local entry pid left=0
+  for entry in $(env -u PLACE grep -lszx "PLACE=$PLACE" /proc/[0-9]*/environ); do
+    pid=${entry#/proc/}
+    pid=${pid%/environ}
+    if [ "$pid" != $$ ] && ! grep -qs bats-core "/proc/$pid/cmdline" && kill -KILL "$pid" 2>/dev/null; then
+      left=1
+    fi
+  done
+  return "$left"
 }
 
 package() {
@@ -44,6 +54,7 @@ package() {
   cat >"$PLACE/conf/failover/$name" <<'END'
 #!/bin/sh
 name=${0##*/}
+: "${DEXLOCK_HOST:=$(uname -n)}"
 me=$PLACE/up-$name-$DEXLOCK_HOST
 note() { flock "$PLACE/ticks" sh -c 'echo "$1" >>"$2"' note "$1 $DEXLOCK_HOST $DEXLOCK_TOKEN" "$PLACE/journal-$name"; }
 if [ -e "$PLACE/$1-of-$name-on-$DEXLOCK_HOST" ]; then . "$PLACE/$1-of-$name-on-$DEXLOCK_HOST"; fi

@@ -7,9 +7,11 @@
 #   of HOST                     prints the processes of a host
 #   guard_of HOST NAME          prints the process that guards a package there; status 1: none
 #   cut_off HOST out|in|both    drops what the host sends, gets, or both; joined HOST ends that
+#   pull HOST                   its network cable is pulled; joined HOST ends that, too
 #   crash HOST                  all its processes are killed, its network and its addresses are gone
 #   watch_address ADDRESS       an observer beside the test: who has the address, and never two at once
 #   has_address HOST            true while HOST has it
+#   lock_servers                starts and configures those of the test; sshd_hosts.bash has others
 #   never_two_addresses         fails if the observer has seen two at once, or has seen nothing
 #   client                      connects to ADDRESS, port 80, over and over: $PLACE/answers has who answered
 #   agent NAME                  an OCF agent ocf:test:NAME, from stdin below its metadata
@@ -18,7 +20,7 @@
 
 NETWORK=10.91.0
 VIRTUAL=$NETWORK.100
-declare -gA KEEPER=()
+declare -gA KEEPER=() NAMESPACE=()
 eval "_$(declare -f beside)"
 
 hosts_setup() {
@@ -40,6 +42,11 @@ hosts_setup() {
     _in "$host" ip address add "$NETWORK.$number/24" dev eth0
     mkdir "$PLACE/host-$host"
   done
+  lock_servers
+}
+
+lock_servers() {
+  local host
   for host in a b c; do
     beside "server-$host" _in_words "$host" dex-lock serve --store "$PLACE/store-$host" \
       --listen "tcp://$NETWORK.$(_number "$host"):7411" --allow-plain-tcp
@@ -51,10 +58,23 @@ hosts_setup() {
 hosts_teardown() {
   local host
   [ -n "${PLACE:-}" ] || return 0
-  for host in a b c z hub; do
-    [ -z "${KEEPER[$host]:-}" ] || { of "$host" && echo "${KEEPER[$host]}"; } | xargs kill -KILL 2>/dev/null || true
+  for host in "${!KEEPER[@]}"; do
+    eventually _empty "$host" || true
+    kill -KILL "${KEEPER[$host]}" 2>/dev/null || true
+    eventually _ended "${KEEPER[$host]}" || true
   done
   cluster_teardown
+}
+
+# Kills what it finds; what is killed may hold a directory for a while.
+_empty() {
+  local left
+  left=$(of "$1")
+  [ -z "$left" ] || { echo "$left" | xargs kill -KILL 2>/dev/null; return 1; }
+}
+
+_ended() {
+  [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
 
 # The keeper of a host: a process that sleeps in its namespaces.
@@ -65,6 +85,7 @@ _keep() {
   KEEPER[$1]=$!
   disown
   eventually grep -qx ready "$PLACE/keeper-$1"
+  NAMESPACE[$1]=$(readlink "/proc/${KEEPER[$1]}/ns/net")
 }
 
 _number() {
@@ -103,10 +124,9 @@ dex-lock() {
 }
 
 of() {
-  local namespace entry
-  namespace=$(readlink "/proc/${KEEPER[$1]}/ns/net")
+  local entry
   for entry in /proc/[0-9]*; do
-    if [ "$(readlink "$entry/ns/net" 2>/dev/null)" = "$namespace" ] && [ "${entry#/proc/}" != "${KEEPER[$1]}" ]; then
+    if [ "$(readlink "$entry/ns/net" 2>/dev/null)" = "${NAMESPACE[$1]:-none}" ] && [ "${entry#/proc/}" != "${KEEPER[$1]}" ]; then
       echo "${entry#/proc/}"
     fi
   done
@@ -133,14 +153,19 @@ _drop() {
   _in "$1" nft "add table netdev cut_$3; add chain netdev cut_$3 entry { type filter hook ingress device $2 priority 0; policy drop; }"
 }
 
+pull() {
+  _in hub ip link set dev "port-$1" down
+}
+
 joined() {
+  _in hub ip link set dev "port-$1" up
   _in hub nft delete table netdev "cut_$1" 2>/dev/null || true
   _in "$1" nft delete table netdev "cut_$1" 2>/dev/null || true
 }
 
 crash() {
   _in hub ip link delete dev "port-$1"
-  of "$1" | xargs --no-run-if-empty kill -KILL 2>/dev/null || true
+  eventually _empty "$1"
 }
 
 watch_address() {
