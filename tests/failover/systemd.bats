@@ -1,5 +1,5 @@
-# systemd units as the parts of a package. A world with systemd as process 1 cannot be made on demand: where it
-# is there it is used; else a `systemctl` that keeps what it was told in files stands in its place.
+# systemd units as the parts of a package, with a `systemctl` that keeps what it was told in files, so that it can be made
+# to misbehave. systemd_hosts.bats has real ones.
 
 bats_require_minimum_version 1.5.0
 load cluster.bash
