@@ -124,12 +124,9 @@ dex-lock() {
 }
 
 of() {
-  local entry
-  for entry in /proc/[0-9]*; do
-    if [ "$(readlink "$entry/ns/net" 2>/dev/null)" = "${NAMESPACE[$1]:-none}" ] && [ "${entry#/proc/}" != "${KEEPER[$1]}" ]; then
-      echo "${entry#/proc/}"
-    fi
-  done
+  find /proc/[0-9]*/ns/net -maxdepth 0 -printf '%l %h\n' 2>/dev/null |
+    awk -v net="${NAMESPACE[$1]:-none}" -v keeper="/proc/${KEEPER[$1]}/ns" \
+      '$1 == net && $2 != keeper { split($2, part, "/"); print part[3] }'
 }
 
 guard_of() {
