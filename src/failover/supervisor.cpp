@@ -185,7 +185,7 @@ class Supervisor {
     watch_.reset();
     std::vector<std::string> words = options_.own_program;
     const std::vector<char*> arguments = pointers(words);
-    SupervisorSignals::unblock();
+    // What is sent meanwhile waits, blocked as it is, for the program that follows.
     ::execv(arguments[0], arguments.data());
     ::_exit(127);  // whoever has started this starts it again
   }
@@ -245,6 +245,7 @@ class Supervisor {
 }  // namespace
 
 Result<void> supervise(SupervisorOptions options) {
+  SupervisorSignals::block();  // before the lock tells others whom to signal
   auto lock = lock_as_supervisor(options.directory);
   if (!lock) {
     return std::unexpected(lock.error());

@@ -15,14 +15,16 @@ namespace dexlock {
 
 class SupervisorSignals {
  public:
-  SupervisorSignals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int signal :
-         {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGCHLD, SIGPIPE}) {
-      sigaddset(&set, signal);
-    }
+  // From here on they wait, also for another program that this process becomes.
+  static void block() {
+    const sigset_t set = all();
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  }
+
+  // Blocks them.
+  SupervisorSignals() {
+    block();
+    const sigset_t set = all();
     fd_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   }
 
@@ -33,16 +35,19 @@ class SupervisorSignals {
     return got ? std::optional(static_cast<int>(info.ssi_signo)) : std::nullopt;
   }
 
-  // For another program that this process becomes.
-  static void unblock() {
-    sigset_t none;
-    sigemptyset(&none);
-    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-  }
-
   [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
+  static sigset_t all() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal :
+         {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGCHLD, SIGPIPE}) {
+      sigaddset(&set, signal);
+    }
+    return set;
+  }
+
   UniqueFd fd_;
 };
 

@@ -35,6 +35,20 @@ two_hosts() {
   [ "$(grep -c . journal-web)" -eq 1 ]
 }
 
+@test "a signal that comes while a supervisor starts itself again is not its end" {
+  two_hosts
+  pid=$(supervisor_of a web)
+  beside pester sh -c 'while kill -USR2 "$1"; do :; done' pester "$pid"
+  for _ in 1 2 3; do
+    before=$(grep -c 'found it in the keeping of its guard' web-a.err) || true
+    kill -QUIT "$pid"
+    again() { [ "$(grep -c 'found it in the keeping of its guard' web-a.err)" -gt "$before" ]; }
+    eventually again
+  done
+  runs web-a
+  [ "$(grep -c . journal-web)" -eq 1 ]
+}
+
 @test "a killed supervisor that stays away loses the package, which is stopped first" {
   two_hosts
   kill -KILL "$(supervisor_of a web)"
