@@ -3,16 +3,11 @@
 #include <algorithm>
 
 #include "lock/invariant.hpp"
+#include "lock/migration.hpp"
 #include "lock/record_text.hpp"
 
 namespace dexlock {
 namespace {
-
-Change decline(Declined why) { return Change{.next = std::nullopt, .declined = why, .heir = {}}; }
-
-Change write(Record record) {
-  return Change{.next = std::move(record), .declined = {}, .heir = {}};
-}
 
 // Takes the entries that `gone` selects out of the record; true if there was one.
 template <class Predicate>
@@ -72,9 +67,6 @@ void grant(Record& record, const AcquireSpec& spec, std::optional<std::uint32_t>
                                   .later_fields = {}});
 }
 
-// What could not be read back must not be written: too many bytes, or fields.
-bool too_long(const Record& record) { return !parse_record(record_text(record)); }
-
 // Grants to as many of `chosen` as there is room for. If that makes one of them the only holder, it
 // is its proposer who may have the next ballot.
 std::optional<ProposerId> grant_to(Record& next, const std::vector<Ticket>& chosen, Epoch epoch,
@@ -93,7 +85,7 @@ std::optional<ProposerId> grant_to(Record& next, const std::vector<Ticket>& chos
     }
     Record more = next;
     grant(more, as, heir.refresh);
-    if (too_long(more)) {
+    if (!can_be_read_back(more)) {
       break;
     }
     next = std::move(more);
@@ -124,16 +116,20 @@ Change passed_on(Record next, const ReleaseSpec& spec) {
 template <class Predicate>
 Change take_away(const Record& base, EndKind how, const ReleaseSpec& spec, Predicate gone) {
   if (base.version > kRecordVersion) {
-    return decline(Declined::too_new);
+    return Change::decline(Declined::too_new);
   }
   Record next = base;
   if (!remove_holders(next, how, spec.keep_unfenced, gone)) {
-    return write(as_written(base, spec.op));
+    return Change::write(as_written(base, spec.op));
   }
   return passed_on(std::move(next), spec);
 }
 
 }  // namespace
+
+Change Change::write_if_room(Record record) {
+  return can_be_read_back(record) ? write(std::move(record)) : decline(Declined::no_room);
+}
 
 bool is_unfenced(const std::optional<Departed>& departed) {
   return departed && departed->how != EndKind::released && !departed->fenced;
@@ -151,21 +147,21 @@ OpId inherited_op(const Ticket& ticket) {
 
 Change acquire(const Record& base, const AcquireSpec& spec) {
   if (base.version > kRecordVersion) {
-    return decline(Declined::too_new);
+    return Change::decline(Declined::too_new);
   }
   const Holder* mine = base.find(spec.claim.client);
   if (mine != nullptr && mine->op == spec.op) {
-    return write(base);
+    return Change::write(base);
   }
   Record next = base;
   remove_holders(next, EndKind::released, spec.keep_unfenced,
                  [&](const Holder& holder) { return holder.client == spec.claim.client; });
   if (const auto why = refusal(next, spec)) {
-    return decline(*why);
+    return Change::decline(*why);
   }
   grant(next, spec, std::nullopt);
   next.op = spec.op;
-  return too_long(next) ? decline(Declined::no_room) : write(std::move(next));
+  return Change::write_if_room(std::move(next));
 }
 
 Change release(const Record& base, const ReleaseSpec& spec) {
@@ -176,7 +172,7 @@ Change release(const Record& base, const ReleaseSpec& spec) {
 
 Change break_holder(const Record& base, FencingToken token, const ReleaseSpec& spec) {
   if (base.op.text.empty()) {
-    return decline(Declined::not_held);  // nobody has ever had this lock
+    return Change::decline(Declined::not_held);  // nobody has ever had this lock
   }
   return take_away(base, EndKind::broken, spec,
                    [&](const Holder& holder) { return holder.token == token; });
@@ -184,30 +180,30 @@ Change break_holder(const Record& base, FencingToken token, const ReleaseSpec& s
 
 Change hold(const Record& base, const std::string& note, const OpId& op) {
   if (base.version > kRecordVersion) {
-    return decline(Declined::too_new);
+    return Change::decline(Declined::too_new);
   }
   if (base.gate.state == GateState::moved) {
-    return decline(Declined::gate_closed);
+    return Change::decline(Declined::gate_closed);
   }
   const Gate gate{.state = GateState::hold, .note = note};
   if (base.gate == gate) {
-    return write(base);
+    return Change::write(base);
   }
   Record next = base;
   next.gate = gate;
   next.op = op;
-  return too_long(next) ? decline(Declined::no_room) : write(std::move(next));
+  return Change::write_if_room(std::move(next));
 }
 
-Change lift(const Record& base, const ReleaseSpec& spec) {
+Change lift(const Record& base, const ReleaseSpec& spec, Lift which) {
   if (base.version > kRecordVersion) {
-    return decline(Declined::too_new);
+    return Change::decline(Declined::too_new);
   }
-  if (base.gate.state == GateState::moved) {
-    return decline(Declined::gate_closed);
+  if (base.gate.state == GateState::moved || (is_arriving(base.gate) && which != Lift::arrived)) {
+    return Change::decline(Declined::gate_closed);
   }
   if (base.gate.state == GateState::open) {
-    return write(as_written(base, spec.op));
+    return Change::write(as_written(base, spec.op));
   }
   Record next = base;
   next.gate = {};
@@ -229,21 +225,21 @@ Change hand_over(const Record& base, const std::optional<ClientId>& heir, Releas
   const bool held = base.find(spec.client) != nullptr;
   const bool granted =
       change.next->count > base.count && (!heir || change.next->find(*heir) != nullptr);
-  return held && granted ? change : decline(held ? Declined::held : Declined::not_held);
+  return held && granted ? change : Change::decline(held ? Declined::held : Declined::not_held);
 }
 
 Change plain_release(const Record& base, FencingToken token) {
   if (base.version > kRecordVersion) {
-    return decline(Declined::too_new);
+    return Change::decline(Declined::too_new);
   }
   Record next = base;
   const bool removed = remove_holders(next, EndKind::released, false,
                                       [&](const Holder& holder) { return holder.token == token; });
   if (!removed || !next.is_free()) {
-    return decline(Declined::not_held);
+    return Change::decline(Declined::not_held);
   }
   next.op = OpId{"release" + std::to_string(token.value)};
-  return write(std::move(next));
+  return Change::write(std::move(next));
 }
 
 Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
@@ -269,7 +265,8 @@ Change acquire_in_turn(const Record& base, const AcquireSpec& spec,
   const bool handed_over = next.count > base.count;
   const bool all_served = next.count == base.count + seniors.size();
   if (!all_served && !handed_over && own == nullptr) {
-    return decline(Declined::held);  // a senior is not compatible with the holders: it is next
+    return Change::decline(
+        Declined::held);  // a senior is not compatible with the holders: it is next
   }
   next.op = spec.op;
   if (all_served) {
@@ -286,13 +283,13 @@ Change acquire_unless_waited_for(const Record& base, const AcquireSpec& spec,
   const bool joins = !base.is_free() && base.find(spec.claim.client) == nullptr;
   const bool waited_for = std::ranges::any_of(
       waiting, [&](const Ticket& ticket) { return !compatible(base, ticket.claim); });
-  return joins && waited_for ? decline(Declined::held) : acquire(base, spec);
+  return joins && waited_for ? Change::decline(Declined::held) : acquire(base, spec);
 }
 
 Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec,
              const std::vector<Ticket>& waiting) {
   if (base.version > kRecordVersion) {
-    return decline(Declined::too_new);
+    return Change::decline(Declined::too_new);
   }
   Record next = base;
   const bool removed = remove_holders(
@@ -308,15 +305,15 @@ Change evict(const Record& base, const GrantId& victim, const AcquireSpec& spec,
     return granted;
   }
   next.op = spec.op;
-  return write(std::move(next));
+  return Change::write(std::move(next));
 }
 
 Change confirm(const Record& base, const ClientId& client, FencingToken token) {
   const Holder* mine = base.find(token);
   if (mine == nullptr || mine->client != client) {
-    return decline(Declined::not_held);
+    return Change::decline(Declined::not_held);
   }
-  return write(base);
+  return Change::write(base);
 }
 
 Change store_value(const Record& base, const ClientId& client, FencingToken token,
@@ -326,19 +323,19 @@ Change store_value(const Record& base, const ClientId& client, FencingToken toke
     return change;
   }
   if (base.version > kRecordVersion) {
-    return decline(Declined::too_new);
+    return Change::decline(Declined::too_new);
   }
   change.next->op = op;
   change.next->data = text;
   change.next->data_token = token;
-  return too_long(*change.next) ? decline(Declined::no_room) : change;
+  return !can_be_read_back(*change.next) ? Change::decline(Declined::no_room) : change;
 }
 
 Change mark_fenced(const Record& base, const ClientId& client, FencingToken token,
                    FencingToken fenced, const OpId& op) {
   Change change = confirm(base, client, token);
   if (!change.next || base.version > kRecordVersion) {
-    return change.next ? decline(Declined::too_new) : change;
+    return change.next ? Change::decline(Declined::too_new) : change;
   }
   change.next->op = op;
   if (change.next->last && change.next->last->token == fenced) {

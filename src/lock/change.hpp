@@ -9,6 +9,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "lock/record.hpp"
@@ -27,6 +28,15 @@ enum class Declined {
 
 // Either a record to write, or why not.
 struct Change {
+  static Change write(Record record) {
+    return Change{.next = std::move(record), .declined = {}, .heir = {}};
+  }
+  // Declines with no_room what could not be read back.
+  static Change write_if_room(Record record);
+  static Change decline(Declined why) {
+    return Change{.next = std::nullopt, .declined = why, .heir = {}};
+  }
+
   std::optional<Record> next;
   Declined declined = Declined::held;
   std::optional<ProposerId> heir;  // the lock goes to this one alone, by its ticket
@@ -78,8 +88,11 @@ struct ReleaseSpec {
 // if the record has no room for the note.
 [[nodiscard]] Change hold(const Record& base, const std::string& note, const OpId& op);
 
+enum class Lift { by_hand, arrived };
+
 // Ends that, and hands over as release() does to those who wait. `spec`: as for break_holder().
-[[nodiscard]] Change lift(const Record& base, const ReleaseSpec& spec);
+// By hand it is not for a lock that is moving here (migration.hpp): the other side may be held.
+[[nodiscard]] Change lift(const Record& base, const ReleaseSpec& spec, Lift which = Lift::by_hand);
 
 // As release(), but to `heir` before all others, and not at all if `heir` is not among
 // `spec.waiting` or cannot be granted it then; without one, to who is next. Declines: held, if

@@ -286,4 +286,8 @@ std::optional<Record> parse_record(std::string_view text) {
   return record;
 }
 
+bool can_be_read_back(const Record& record) {
+  return parse_record(record_text(record)).has_value();
+}
+
 }  // namespace dexlock

@@ -16,6 +16,9 @@
 namespace dexlock {
 
 [[nodiscard]] std::string record_text(const Record& record);
+
+// What could not be read back must not be written: too many bytes, or fields.
+[[nodiscard]] bool can_be_read_back(const Record& record);
 void append_record(std::string& out, const Record& record);
 [[nodiscard]] std::optional<Record> parse_record(std::string_view text);
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -71,7 +72,13 @@ struct ReleaseDead {  // the release that a client which is proven dead can send
   ClientId client;
   FencingToken token;
 };
-using Amendment = std::variant<BreakHolder, PutOnHold, LiftHold, ReleaseDead>;
+// Anything else that a pure function of record and queue does. `opens`: a lock that it leaves free
+// may be had by a fast ballot.
+struct Alter {
+  std::function<Change(const Record&, const ReleaseSpec&)> change;
+  bool opens = false;
+};
+using Amendment = std::variant<BreakHolder, PutOnHold, LiftHold, ReleaseDead, Alter>;
 
 // What happened; in the order it happened.
 struct Granted {

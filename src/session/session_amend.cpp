@@ -101,7 +101,9 @@ void Session::start_amend(SessionOutput& output, Instant now) {
     operation.intent = listed ? Intent::force : Intent::plain;
     operation.victim = broken->token;
   }
-  operation.open = !std::holds_alternative<PutOnHold>(*amendment_);
+  const auto* altered = std::get_if<Alter>(&*amendment_);
+  operation.open =
+      altered != nullptr ? altered->opens : !std::holds_alternative<PutOnHold>(*amendment_);
   start(output, Errand::amend, std::move(operation), std::nullopt, now);
 }
 
@@ -122,6 +124,9 @@ ChangeFunction Session::amend_change(Instant now) const {
     }
     if (const auto* held = std::get_if<PutOnHold>(&amendment)) {
       return hold(base, held->note, as.op);
+    }
+    if (const auto* altered = std::get_if<Alter>(&amendment)) {
+      return altered->change(base, as);
     }
     if (const auto* dead = std::get_if<ReleaseDead>(&amendment)) {
       as.client = dead->client;
