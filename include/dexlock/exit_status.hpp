@@ -32,10 +32,11 @@ struct ExitStatusText {
 
 inline constexpr std::array kExitStatuses{
     ExitStatusText{ExitStatus::ok, "all", "done; get-lock: held; run: the command's own status"},
-    ExitStatusText{ExitStatus::not_held,
-                   "get-lock, release-lock, init-lock, remaining, break, hold, handover",
-                   "get-lock: wait, or lost; release-lock: not confirmed; init-lock: no majority; "
-                   "remaining: too little; break, hold, handover: refused, or not confirmed"},
+    ExitStatusText{
+        ExitStatus::not_held,
+        "get-lock, release-lock, init-lock, remaining, break, hold, handover, migrate",
+        "get-lock: wait, or lost; release-lock: not confirmed; init-lock: no majority; "
+        "remaining: too little; break, hold, handover, migrate: refused, or not confirmed"},
     ExitStatusText{ExitStatus::not_held, "status, list, history, doctor",
                    "no majority of lock servers; doctor: something fails"},
     ExitStatusText{ExitStatus::not_held, "failover",

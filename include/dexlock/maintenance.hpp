@@ -62,6 +62,22 @@ DEXLOCK_API [[nodiscard]] Result<ChangeOutcome> hold_lock(const HoldOptions& opt
 DEXLOCK_API [[nodiscard]] Result<ChangeOutcome> lift_hold(const std::string& name,
                                                           Remarks& remarks);
 
+struct MigrationOptions {
+  std::string name;
+  std::optional<std::string> from;    // directory of a configuration; without, the one in use
+  std::string to;                     // the same, of the new lock servers
+  std::chrono::milliseconds wait{0};  // until nobody holds it on the old ones
+  std::function<void(const std::string&)> on_wait;  // what it waits for
+};
+
+// Moves the lock to other lock servers: nobody gets it while it moves, those who come with the new
+// configuration wait for that, the tokens go on counting, and the old servers tell from then on
+// where it is. May be done again, by anybody, from whatever a crash has left. Not done: it is held
+// (and both sides are on hold, until this is done again), or somebody else has closed it. Errors
+// besides: a group of the new servers that cannot count on from the old one's tokens is bad_config.
+DEXLOCK_API [[nodiscard]] Result<ChangeOutcome> migrate_lock(const MigrationOptions& options,
+                                                             Remarks& remarks);
+
 // Hands what this owner holds to `to` (what it is shown as, or a part of that which fits no other),
 // or to who is next. Not done: nobody (or not that one) waits, and this owner holds it as before.
 DEXLOCK_API [[nodiscard]] Result<ChangeOutcome> hand_over_lock(const OneShotOptions& options,

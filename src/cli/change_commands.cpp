@@ -166,6 +166,15 @@ int break_command(std::span<const std::string> words) {
 
 namespace {
 
+// Tells what is waited for, if it is not the same as before.
+std::function<void(const std::string&)> said_once(bool verbose) {
+  return [verbose, last = std::string()](const std::string& why) mutable {
+    if (verbose && why != std::exchange(last, why)) {
+      complain("waiting: " + why);
+    }
+  };
+}
+
 int lift_command(const std::string& name, const Telling& telling) {
   Remarks remarks;
   const auto outcome = lift_hold(name, remarks);
@@ -177,12 +186,7 @@ int lift_command(const std::string& name, const Telling& telling) {
 }
 
 int put_on_hold(HoldOptions options, const Telling& telling) {
-  options.on_wait = [verbose = telling.verbose,
-                     last = std::string()](const std::string& why) mutable {
-    if (verbose && why != std::exchange(last, why)) {
-      complain("waiting: " + why);
-    }
-  };
+  options.on_wait = said_once(telling.verbose);
   Remarks remarks;
   const auto outcome = hold_lock(options, remarks);
   const int status = told(options.name, outcome, remarks, "", telling);
@@ -272,6 +276,59 @@ int handover_command(std::span<const std::string> words) {
     complain("handed over; now " + holders_shown(outcome->holders));
   }
   return status;
+}
+
+int migrate_command(std::span<const std::string> words) {
+  CLI::App app(
+      "Moves locks to other lock servers. Nobody gets a lock while it moves; then its tokens go on "
+      "counting on the new servers, and the old ones tell where it is. After a crash or a refusal: "
+      "the same again.",
+      "dex-lock migrate");
+  app.group("Step in");
+  app.footer(R"(examples:
+  # all that is locked there, each as soon as nobody holds it, for an hour at most
+  dex-lock list --json | jq -r '.locks[].name' >names
+  xargs dex-lock migrate --to /etc/dex-lock.new --wait 1h <names
+  # one, and only if nobody holds it now
+  dex-lock migrate --from /etc/dex-lock.old --to /etc/dex-lock backup
+)");
+  MigrationOptions options;
+  std::vector<std::string> names;
+  std::string from;
+  std::string wait;
+  Telling telling;
+  app.add_option("NAME", names, "the locks")->required();
+  const auto* from_option =
+      app.add_option("--from", from,
+                     "configuration of the old lock servers; default: the one in use")
+          ->type_name("DIR");
+  app.add_option("--to", options.to, "configuration of the new lock servers")
+      ->required()
+      ->type_name("DIR");
+  const auto* wait_option =
+      app.add_option("--wait", wait, "so long until nobody holds a lock")->type_name("SECONDS");
+  telling.add_to(app);
+  if (const auto status = parse_words(app, words)) {
+    return *status;
+  }
+  if (wait_option->count() > 0 && !read_duration(wait, kStopLimits, "--wait", options.wait)) {
+    return static_cast<int>(ExitStatus::usage);
+  }
+  if (from_option->count() > 0) {
+    options.from = from;
+  }
+  options.on_wait = said_once(telling.verbose);
+  int worst = static_cast<int>(ExitStatus::ok);
+  for (const std::string& name : names) {
+    options.name = name;
+    Remarks remarks;
+    const auto outcome = migrate_lock(options, remarks);
+    worst = std::max(worst, told(name, outcome, remarks, name + " is not moved: ", telling));
+    if (outcome && outcome->done && telling.verbose) {
+      complain(fmt::format("{} has moved; {}", name, holders_shown(outcome->holders)));
+    }
+  }
+  return worst;
 }
 
 }  // namespace dexlock

@@ -1,4 +1,4 @@
-// break, hold and handover: what a person does to a lock.
+// break, hold, handover and migrate: what a person does to a lock.
 //
 // Threads: one.
 #pragma once
@@ -12,5 +12,6 @@ namespace dexlock {
 [[nodiscard]] int break_command(std::span<const std::string> arguments);
 [[nodiscard]] int hold_command(std::span<const std::string> arguments);
 [[nodiscard]] int handover_command(std::span<const std::string> arguments);
+[[nodiscard]] int migrate_command(std::span<const std::string> arguments);
 
 }  // namespace dexlock

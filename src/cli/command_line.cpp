@@ -45,6 +45,7 @@ constexpr std::array kCommands{
     Command{"break", break_command, false, "take a lock from a holder at once"},
     Command{"hold", hold_command, false, "grant a lock to nobody, for maintenance"},
     Command{"handover", handover_command, false, "give a lock to somebody who waits"},
+    Command{"migrate", migrate_command, false, "move locks to other lock servers"},
     Command{"show", show_command, false, "the same as show-lock; with --json for programs"},
     Command{"list", list_command, false, "list locks, who holds them, how many wait"},
     Command{"history", history_command, false, "who had a lock, and how that ended"},

@@ -6,8 +6,8 @@
 
 namespace dexlock {
 
-Result<ClientContext> ClientContext::load() {
-  auto config = load_config(standard_config_places());
+Result<ClientContext> ClientContext::load(const ConfigPlaces& places) {
+  auto config = load_config(places);
   if (!config) {
     return std::unexpected(config.error());
   }

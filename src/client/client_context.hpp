@@ -19,7 +19,8 @@ struct ClientContext {
   LocalPaths paths;
   HostMemory memory;
 
-  [[nodiscard]] static Result<ClientContext> load();
+  [[nodiscard]] static Result<ClientContext> load(
+      const ConfigPlaces& places = standard_config_places());
 
   [[nodiscard]] ClusterOptions cluster_options() const {
     return {.config = config, .remembered_group = memory.group()};
