@@ -58,9 +58,10 @@ struct HoldOptions {
 DEXLOCK_API [[nodiscard]] Result<ChangeOutcome> hold_lock(const HoldOptions& options,
                                                           Remarks& remarks);
 
-// Ends that; who waits in line has the lock at once.
-DEXLOCK_API [[nodiscard]] Result<ChangeOutcome> lift_hold(const std::string& name,
-                                                          Remarks& remarks);
+// Ends that; who waits in line has the lock at once. Not done where the lock is moving here from
+// other lock servers, unless `by_force`: it may be held there.
+DEXLOCK_API [[nodiscard]] Result<ChangeOutcome> lift_hold(const std::string& name, Remarks& remarks,
+                                                          bool by_force = false);
 
 struct MigrationOptions {
   std::string name;

@@ -175,9 +175,9 @@ std::function<void(const std::string&)> said_once(bool verbose) {
   };
 }
 
-int lift_command(const std::string& name, const Telling& telling) {
+int lift_command(const std::string& name, bool by_force, const Telling& telling) {
   Remarks remarks;
-  const auto outcome = lift_hold(name, remarks);
+  const auto outcome = lift_hold(name, remarks, by_force);
   const int status = told(name, outcome, remarks, "not lifted: ", telling);
   if (outcome && outcome->done && telling.verbose) {
     complain(name + " is open; " + holders_shown(outcome->holders));
@@ -212,18 +212,22 @@ int hold_command(std::span<const std::string> words) {
   HoldOptions options;
   std::string wait;
   bool lift = false;
+  bool by_force = false;
   Telling telling;
   app.add_option("NAME", options.name, "the lock")->required();
   auto* note = app.add_option("--note", options.note, "why, for those who wait")->type_name("TEXT");
   auto* wait_option =
       app.add_option("--wait", wait, "so long until nobody holds it")->type_name("SECONDS");
-  app.add_flag("--lift", lift, "end the hold")->excludes(note)->excludes(wait_option);
+  auto* lift_option =
+      app.add_flag("--lift", lift, "end the hold")->excludes(note)->excludes(wait_option);
+  app.add_flag("--force", by_force, "also of a lock that is moving here, and may be held elsewhere")
+      ->needs(lift_option);
   telling.add_to(app);
   if (const auto status = parse_words(app, words)) {
     return *status;
   }
   if (lift) {
-    return lift_command(options.name, telling);
+    return lift_command(options.name, by_force, telling);
   }
   if (wait_option->count() > 0) {
     std::chrono::milliseconds limit{0};
@@ -288,7 +292,7 @@ int migrate_command(std::span<const std::string> words) {
   app.footer(R"(examples:
   # all that is locked there, each as soon as nobody holds it, for an hour at most
   dex-lock list --json | jq -r '.locks[].name' >names
-  xargs dex-lock migrate --to /etc/dex-lock.new --wait 1h <names
+  xargs -r -d '\n' dex-lock migrate --to /etc/dex-lock.new --wait 1h <names
   # one, and only if nobody holds it now
   dex-lock migrate --from /etc/dex-lock.old --to /etc/dex-lock backup
 )");

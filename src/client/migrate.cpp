@@ -54,8 +54,12 @@ class Side {
     if (!seen) {
       return std::unexpected(seen.error());
     }
+    const Group& group = *(*call)->call().cluster().group();
+    if (group_ && (group_->id != group.id || group_->epoch != group.epoch)) {
+      return fail(Errc::bad_config, servers() + ": lead to another group than just now");
+    }
+    group_ = group;
     call_ = std::move(*call);
-    group_ = *call_->call().cluster().group();
     return {};
   }
 
@@ -124,8 +128,11 @@ class MigrateCall {
       return ChangeOutcome{
           .done = true, .reason = {}, .holders = shown_holders(record_of(*target))};
     }
-    if (!may_leave(source)) {
-      return not_done("on the old lock servers it is " + gate_text(source.gate), source);
+    const auto may_leave = leave(source, migration_, OpId{"look"});
+    if (!may_leave.next) {
+      return not_done("on the old lock servers it is " +
+                          closed_text({.declined = may_leave.declined, .record = source}),
+                      source);
     }
     return move();
   }
@@ -141,10 +148,6 @@ class MigrateCall {
   }
   static const Record& record_of(const OperatorCall::Outcome& outcome) {
     return std::visit([](const auto& what) -> const Record& { return what.record; }, outcome);
-  }
-
-  [[nodiscard]] bool may_leave(const Record& source) const {
-    return leave(source, migration_, OpId{"look"}).next.has_value();
   }
 
   Result<void> meet() {
@@ -236,7 +239,7 @@ class MigrateCall {
         return record;
       }
       if (options_.wait == milliseconds(0)) {
-        stopped_ = not_done(where + " it is on hold, but still " + held_text(record, {}), record);
+        stopped_ = not_done(where + ": on hold, but still " + held_text(record, {}), record);
         return record;
       }
       const auto waited = side.drain(options_.wait, [&](const std::string& why) {
@@ -249,7 +252,7 @@ class MigrateCall {
       }
       if (!waited->done) {
         stopped_ = *waited;
-        stopped_->reason = where + " it is " + waited->reason;
+        stopped_->reason = where + ": " + waited->reason;
         return record;
       }
     }

@@ -8,6 +8,7 @@
 #include "client/shown_holders.hpp"
 #include "dexlock/maintenance.hpp"
 #include "lock/escape.hpp"
+#include "lock/migration.hpp"
 
 namespace dexlock {
 
@@ -56,6 +57,10 @@ Result<ChangeOutcome> hold_lock(const HoldOptions& options, Remarks& remarks) {
   if (std::ranges::any_of(options.note, [](char c) { return (c >= 0 && c < ' ') || c == 127; })) {
     return fail(Errc::bad_argument, "the note must be one line of text");
   }
+  if (is_note_of_migration(options.note)) {
+    return fail(Errc::bad_argument,
+                "the note must not begin as that of a lock that is moving does");
+  }
   if (escape_text(options.note).size() > kNoteBytesMax) {
     return fail(Errc::bad_argument, "the note is too long: at most " +
                                         std::to_string(kNoteBytesMax) +
@@ -83,7 +88,7 @@ Result<ChangeOutcome> hold_lock(const HoldOptions& options, Remarks& remarks) {
   return ChangeOutcome{.done = true, .reason = {}, .holders = shown_holders(record)};
 }
 
-Result<ChangeOutcome> lift_hold(const std::string& name, Remarks& remarks) {
+Result<ChangeOutcome> lift_hold(const std::string& name, Remarks& remarks, bool by_force) {
   auto call = OperatorCall::open(name);
   if (!call) {
     return std::unexpected(call.error());
@@ -91,13 +96,19 @@ Result<ChangeOutcome> lift_hold(const std::string& name, Remarks& remarks) {
   if (const auto seen = (*call)->view(remarks); !seen) {
     return std::unexpected(seen.error());
   }
-  const auto outcome = (*call)->amend(LiftHold{});
+  const auto outcome = (*call)->amend(LiftHold{by_force ? Lift::arrived : Lift::by_hand});
   if (!outcome) {
     return std::unexpected(outcome.error());
   }
   if (const auto* declined = std::get_if<NotAmended>(&*outcome)) {
-    return ChangeOutcome{
-        .done = false, .reason = why_not(*declined), .holders = shown_holders(declined->record)};
+    const std::string remedy =
+        is_arriving(declined->record.gate)
+            ? "; finish that with dex-lock migrate, or give it up: lift the hold on the old lock "
+              "servers, then here with --force"
+            : "";
+    return ChangeOutcome{.done = false,
+                         .reason = why_not(*declined) + remedy,
+                         .holders = shown_holders(declined->record)};
   }
   return ChangeOutcome{
       .done = true, .reason = {}, .holders = shown_holders(std::get<Amended>(*outcome).record)};

@@ -12,6 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::chrono::milliseconds kLookGap{100};
 constexpr milliseconds kPatience{2'000};
 constexpr milliseconds kReportTimeout{5'000};  // so long a dead supervisor is shown as alive
 constexpr milliseconds kReportWait{1'000};
@@ -77,6 +78,8 @@ void ClusterWatch::go() {
 
 bool ClusterWatch::wait() {
   std::unique_lock lock(mutex_);
+  // News that come in a stream are looked at together.
+  changed_.wait_for(lock, kLookGap, [this] { return over_; });
   changed_.wait_for(lock, period_, [this] { return over_ || hurry_; });
   hurry_ = false;
   return !over_;

@@ -70,10 +70,12 @@ void EventLog::go_on() {
 }
 
 void EventLog::finish() {
-  for (go_on(); job_; go_on()) {
+  const auto until = boot_time() + kHookLimit;
+  for (go_on(); job_ && boot_time() < until; go_on()) {
     std::array<pollfd, 2> watched{pollfd{job_->end_fd(), POLLIN, 0},
                                   pollfd{job_->output_fd(), POLLIN, 0}};
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(job_->deadline() - boot_time());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        std::min(job_->deadline(), until) - boot_time());
     ::poll(watched.data(), watched.size(),
            static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
   }

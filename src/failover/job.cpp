@@ -21,6 +21,7 @@ namespace {
 constexpr int kNotFound = 127;
 constexpr int kNotExecutable = 126;
 constexpr int kSignalled = 128;
+constexpr int kReadsMax = 16;
 
 // The child, from fork to exec: nothing here may need a lock that another thread could have held.
 [[noreturn]] void become(char* const* words, char* const* environment, int output, int errors,
@@ -101,7 +102,8 @@ Job::~Job() {
 
 void Job::read_output() {
   std::array<char, 4096> bytes{};
-  while (output_.get() >= 0) {
+  // Who writes faster than this reads must not keep it from looking at the time.
+  for (int reads = 0; reads < kReadsMax && output_.get() >= 0; ++reads) {
     const ssize_t got = ::read(output_.get(), bytes.data(), bytes.size());
     if (got < 0 && errno == EINTR) {
       continue;

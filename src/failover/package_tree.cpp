@@ -40,7 +40,7 @@ PackageTree PackageTree::left_by(std::string mark, std::string group,
 
 std::vector<ProcessStat> PackageTree::processes() const {
   if (root_ != 0) {
-    return processes_below(root_, group(), OwnHelpers::instance().all());
+    return processes_below(root_, group(), [] { return OwnHelpers::instance().all(); });
   }
   std::vector<ProcessStat> found = all_processes();
   std::erase_if(found,

@@ -68,7 +68,7 @@ class Supervisor {
     wish_.elsewhere = !package_.machine().holds();  // until the others have been looked at
     package_.wish(wish_);
     while (!package_.machine().may_leave()) {
-      if (again_) {
+      if (again_ && !leave_) {
         start_again();
       }
       package_.go_on();
@@ -138,12 +138,14 @@ class Supervisor {
       case SIGHUP:
       case SIGUSR1:
         load_.emplace(options_.settings.name, children_);
+        restarts_ = false;
         break;
       case SIGUSR2:
         watch_->look_now();
         break;
-      case SIGQUIT:
-        again_ = true;
+      case SIGQUIT:  // the program that follows must find settings that are well
+        load_.emplace(options_.settings.name, children_);
+        restarts_ = true;
         break;
       default:
         break;
@@ -157,7 +159,13 @@ class Supervisor {
     }
     if (const auto settings = load_->go_on()) {
       load_.reset();
-      take_settings(*settings);
+      if (!std::exchange(restarts_, false)) {
+        take_settings(*settings);
+      } else if (*settings) {
+        again_ = true;
+      } else {
+        say("not started again: " + (*settings).error().text);
+      }
     }
   }
 
@@ -239,6 +247,7 @@ class Supervisor {
   Wish wish_;
   std::int64_t state_since_ = std::time(nullptr);
   bool leave_ = false;
+  bool restarts_ = false;  // once the settings have been read
   bool again_ = false;
 };
 

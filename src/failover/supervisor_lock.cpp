@@ -5,10 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <thread>
 
+#include "lock/fields.hpp"
+#include "process/process_stat.hpp"
 #include "system/small_file.hpp"
 
 namespace dexlock {
@@ -16,6 +20,21 @@ namespace {
 
 constexpr std::string_view kSupervisorFile = "supervisor";
 constexpr std::size_t kSupervisorBytesMax = 64;
+constexpr std::uint64_t kPidMax = 1U << 22U;
+constexpr std::uint64_t kStartMax = ~std::uint64_t{0};
+constexpr int kTries = 25;
+constexpr std::chrono::milliseconds kPause{10};
+
+// Who only looks whether it is locked has it for a moment.
+bool locked(int fd) {
+  for (int tries = 0; ::flock(fd, LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (tries == kTries) {
+      return false;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -25,11 +44,13 @@ Result<UniqueFd> lock_as_supervisor(const std::filesystem::path& directory) {
   if (file.get() < 0) {
     return std::unexpected(os_error(path, "cannot be opened", errno));
   }
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!locked(file.get())) {
     return fail(Errc::held_by_other, "process " + std::to_string(supervisor_in(directory)) +
                                          " supervises this package here already");
   }
-  const std::string text = std::to_string(::getpid()) + '\n';
+  const auto own = read_own_stat();
+  const std::string text =
+      std::to_string(::getpid()) + ' ' + std::to_string(own ? own->start : 0) + '\n';
   if (::ftruncate(file.get(), 0) != 0 ||
       ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     return std::unexpected(os_error(path, "cannot be written", errno));
@@ -44,11 +65,15 @@ int supervisor_in(const std::filesystem::path& directory) {
     return 0;  // there is none, or nobody holds it
   }
   const auto text = read_small(file.get(), kSupervisorBytesMax);
-  int pid = 0;
-  if (text) {
-    std::from_chars(text->data(), text->data() + text->size(), pid);
+  const auto words = split_fields(text ? std::string_view(*text) : "", ' ', 2);
+  if (!words || words->size() != 2) {
+    return 0;
   }
-  return pid;
+  const auto pid = parse_number(words->front(), kPidMax);
+  const auto start = parse_number(words->back().substr(0, words->back().find('\n')), kStartMax);
+  // The one before may still stand there, and its number be another's.
+  const auto stat = pid ? read_process_stat(static_cast<pid_t>(*pid)) : std::nullopt;
+  return stat && start && stat->start == *start ? stat->pid : 0;
 }
 
 }  // namespace dexlock

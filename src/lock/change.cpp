@@ -182,7 +182,7 @@ Change hold(const Record& base, const std::string& note, const OpId& op) {
   if (base.version > kRecordVersion) {
     return Change::decline(Declined::too_new);
   }
-  if (base.gate.state == GateState::moved) {
+  if (base.gate.state == GateState::moved || is_arriving(base.gate)) {
     return Change::decline(Declined::gate_closed);
   }
   const Gate gate{.state = GateState::hold, .note = note};

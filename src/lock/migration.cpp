@@ -10,11 +10,12 @@ namespace dexlock {
 namespace {
 
 constexpr std::string_view kArriving = "moving here, from group ";
+constexpr std::string_view kLeaving = "moving away, to group ";
 constexpr std::string_view kMove = ", move ";
 
 std::string arriving_note(const std::string& from) { return std::string(kArriving) + from; }
 std::string leaving_note(const Migration& migration) {
-  return "moving away, to group " + migration.to + std::string(kMove) + migration.id;
+  return std::string(kLeaving) + migration.to + std::string(kMove) + migration.id;
 }
 std::string moved_note(const std::string& to) { return "to group " + to; }
 
@@ -53,6 +54,10 @@ bool is_arriving(const Record& record, const Migration& migration) {
 
 bool has_moved(const Record& record, const Migration& migration) {
   return is_gate(record.gate, GateState::moved, moved_note(migration.to));
+}
+
+bool is_note_of_migration(std::string_view note) {
+  return note.starts_with(kArriving) || note.starts_with(kLeaving);
 }
 
 bool is_arriving(const Gate& gate) { return is_gate(gate, GateState::hold, kArriving); }

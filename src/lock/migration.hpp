@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "lock/change.hpp"
 #include "lock/record.hpp"
@@ -27,6 +28,9 @@ struct Migration {
 
 // True if `record`, of the old side, is at the new one for good.
 [[nodiscard]] bool has_moved(const Record& record, const Migration& migration);
+
+// What an operator's own hold must not be called.
+[[nodiscard]] bool is_note_of_migration(std::string_view note);
 
 // On hold for some migration to here.
 [[nodiscard]] bool is_arriving(const Gate& gate);

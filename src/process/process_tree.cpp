@@ -63,8 +63,9 @@ std::vector<ProcessStat> all_processes() {
 }
 
 std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group,
-                                         const std::set<pid_t>& spared) {
+                                         const std::function<std::set<pid_t>()>& to_spare) {
   const auto all = all_by_parent();
+  const std::set<pid_t> spared = to_spare ? to_spare() : std::set<pid_t>{};
   std::vector<ProcessStat> below;
   std::vector<pid_t> parents{root};
   while (!parents.empty()) {

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -18,9 +19,9 @@ namespace dexlock {
 [[nodiscard]] std::vector<ProcessStat> all_processes();
 
 // Those that have not ended, and what else is in `group`, if there is one; not the children
-// `spared` of `root`, nor what is below these.
-[[nodiscard]] std::vector<ProcessStat> processes_below(pid_t root, const Cgroup* group,
-                                                       const std::set<pid_t>& spared = {});
+// of `root` that are to spare, nor what is below these: asked for when all have been seen.
+[[nodiscard]] std::vector<ProcessStat> processes_below(
+    pid_t root, const Cgroup* group, const std::function<std::set<pid_t>()>& to_spare = {});
 
 // To each of them, and to nobody who has got its number since.
 void signal_each(const std::vector<ProcessStat>& processes, int signal);

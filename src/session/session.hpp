@@ -67,7 +67,9 @@ struct BreakHolder {  // an operator takes the lock from whoever holds it with t
 struct PutOnHold {  // nobody is granted the lock any more
   std::string note;
 };
-struct LiftHold {};
+struct LiftHold {
+  Lift which = Lift::by_hand;
+};
 struct ReleaseDead {  // the release that a client which is proven dead can send no more
   ClientId client;
   FencingToken token;

@@ -135,7 +135,7 @@ ChangeFunction Session::amend_change(Instant now) const {
                     [&](const Ticket& ticket) { return ticket.claim.client == dead->client; });
       return dexlock::release(base, as);
     }
-    return lift(base, as);
+    return lift(base, as, std::get<LiftHold>(amendment).which);
   };
 }
 

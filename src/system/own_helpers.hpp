@@ -17,9 +17,13 @@ class OwnHelpers {
     static auto* const helpers = new OwnHelpers;  // never destroyed: owners may go at program end
     return *helpers;
   }
-  void add(pid_t pid) {
+  // Adds what `start` starts before anybody can see it as a stranger; -1: nothing.
+  template <class Start>
+  void add_started(Start start) {
     const std::lock_guard lock(mutex_);
-    pids_.insert(pid);
+    if (const pid_t pid = start(); pid > 0) {
+      pids_.insert(pid);
+    }
   }
   void remove(pid_t pid) {
     const std::lock_guard lock(mutex_);

@@ -205,10 +205,14 @@ Result<ChildProcess::Started> ChildProcess::start(const std::vector<std::string>
   if (const int error = plan.fill(in, out, err); error != 0) {
     return cannot_run(argv[0], error);
   }
-  if (const int error = plan.spawn(pid, argv); error != 0) {
-    return cannot_run(argv[0], error);
+  int not_spawned = 0;
+  OwnHelpers::instance().add_started([&] {
+    not_spawned = plan.spawn(pid, argv);
+    return not_spawned == 0 ? pid : -1;
+  });
+  if (not_spawned != 0) {
+    return cannot_run(argv[0], not_spawned);
   }
-  OwnHelpers::instance().add(pid);
   UniqueFd pidfd(open_pidfd(pid));
   if (pidfd.get() < 0 || !lift_above_standard(pidfd)) {
     // Out of descriptors: the one place that waits, for a child that has just been killed.

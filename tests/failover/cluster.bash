@@ -89,7 +89,7 @@ supervise() {
 
 supervisor_of() {
   local pid
-  pid=$(cat "$PLACE/host-$1/state/failover/$2/supervisor" 2>/dev/null) || return 1
+  read -r pid _ 2>/dev/null <"$PLACE/host-$1/state/failover/$2/supervisor" || return 1
   [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && echo "$pid"
 }
 

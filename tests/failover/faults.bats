@@ -49,6 +49,29 @@ two_hosts() {
   [ "$(grep -c . journal-web)" -eq 1 ]
 }
 
+@test "a supervisor that shall leave and start itself again leaves" {
+  two_hosts
+  pid=$(supervisor_of a web)
+  kill -STOP "$pid"
+  kill -TERM "$pid"
+  kill -QUIT "$pid"
+  kill -CONT "$pid"
+  [ "$(status_of web-a)" -eq 0 ]
+  not alive a web
+  eventually is_active b web
+  never_two web
+}
+
+@test "with settings that are broken a supervisor does not start itself again, and the package goes on" {
+  two_hosts
+  echo 'pace = fast' >>conf/failover/web.conf
+  on a dex-lock failover restart web
+  eventually grep -q 'not started again: ' web-a.err
+  runs web-a
+  is_active a web
+  [ "$(grep -c . journal-web)" -eq 1 ]
+}
+
 @test "a killed supervisor that stays away loses the package, which is stopped first" {
   two_hosts
   kill -KILL "$(supervisor_of a web)"

@@ -104,5 +104,5 @@ unit_is() {
 }
 
 signal() {
-  on "$2" kill -s "$1" "$(cat "$PLACE/host-$2/state/failover/web/supervisor")"
+  on "$2" kill -s "$1" "$(cut -d" " -f1 "$PLACE/host-$2/state/failover/web/supervisor")"
 }

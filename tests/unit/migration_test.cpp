@@ -286,6 +286,7 @@ TEST(Migration, AnotherOnesHoldIsNotTouched) {
   EXPECT_EQ(open_arrived(held, kThere, spec_of("operator")).declined, Declined::gate_closed);
   const Record arriving = arrive(used(1), kThere, kOp).next.value();
   EXPECT_EQ(lift(arriving, spec_of("operator")).declined, Declined::gate_closed);
+  EXPECT_EQ(hold(arriving, "mine", kOp).declined, Declined::gate_closed);
   EXPECT_EQ(
       arrive(arriving, Migration{.from = "cccccccc", .to = {}, .to_servers = {}, .id = {}}, kOp)
           .declined,
