@@ -131,7 +131,7 @@ class MigrateCall {
     const auto may_leave = leave(source, migration_, OpId{"look"});
     if (!may_leave.next) {
       return not_done("on the old lock servers it is " +
-                          closed_text({.declined = may_leave.declined, .record = source}),
+                          closed_text(Closed{.declined = may_leave.declined, .record = source}),
                       source);
     }
     return move();
