@@ -263,8 +263,10 @@ int check_packages(const FailoverOptions& options) {
       std::string text = fmt::format("package {}: fine\n", name);
       if (settings->watchdog.empty()) {
         text +=
-            "  if supervisor and guard are killed in the same instant the package goes on "
-            "without a lock: only a watchdog answers that\n";
+            "  if supervisor and guard are killed in the same instant, and no supervisor is "
+            "started "
+            "again within the timeout, the package goes on without a lock: only a watchdog answers "
+            "that\n";
       }
       if (settings->fence.empty()) {
         text += "  without fence a host whose package cannot be stopped is only reported\n";
@@ -304,7 +306,12 @@ constexpr std::array kActions{
 
 int failover_command(std::span<const std::string> words) {
   if (words.size() == 2 && words[0] == "guard") {  // as a supervisor starts it
-    return guard_package({.version = "1", .listener = UniqueFd(kGuardListener)});
+    auto directory = package_directory(words[1]);
+    if (!directory) {
+      return failed_by(directory.error());
+    }
+    return guard_package(
+        {.directory = std::move(*directory), .listener = UniqueFd(kGuardListener)});
   }
   CLI::App app(
       "Keeps services, called packages, running on one of several hosts. On each host a supervisor "

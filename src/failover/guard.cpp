@@ -1,5 +1,6 @@
 #include "failover/guard.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -15,6 +16,7 @@
 #include "failover/call_inbox.hpp"
 #include "failover/children.hpp"
 #include "failover/guard_message.hpp"
+#include "failover/guard_trace.hpp"
 #include "failover/guarded_lease.hpp"
 #include "failover/guarded_run.hpp"
 #include "failover/last_will.hpp"
@@ -35,7 +37,7 @@ constexpr milliseconds kLookAtLeast{1'000};
 class Guard {
  public:
   explicit Guard(PackageGuardOptions options)
-      : version_(std::move(options.version)),
+      : directory_(std::move(options.directory)),
         tree_(PackageTree::make()),
         inbox_(std::make_shared<CallInbox>()),
         supervisor_(std::move(options.listener)),
@@ -65,6 +67,9 @@ class Guard {
       }
     }
     lease_.drop();
+    if (!given_up_) {
+      forget_trace(directory_, tree_.mark());  // while nobody can start another guard
+    }
     return 0;
   }
 
@@ -104,8 +109,7 @@ class Guard {
     if (given_up_ && !will_) {
       begin_will("");
     }
-    Words words{"hello",           version_,
-                tree_.mark(),      tree_.group_path(),
+    Words words{"hello",           std::string(kTalkVersion), tree_.mark(), tree_.group_path(),
                 will_ ? "1" : "0", std::to_string(::getpid())};
     lease_.append(words);
     supervisor_.greet(words);
@@ -273,7 +277,7 @@ class Guard {
     }
   }
 
-  std::string version_;
+  const std::filesystem::path directory_;
   PackageTree tree_;
   Children children_;
   std::shared_ptr<CallInbox> inbox_;
@@ -292,6 +296,10 @@ class Guard {
 
 }  // namespace
 
-int guard_package(PackageGuardOptions options) { return Guard(std::move(options)).go(); }
+int guard_package(PackageGuardOptions options) {
+  // Who has inherited it would seem to be a guard that does not answer.
+  ::fcntl(options.listener.get(), F_SETFD, FD_CLOEXEC);
+  return Guard(std::move(options)).go();
+}
 
 }  // namespace dexlock

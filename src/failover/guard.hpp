@@ -10,15 +10,15 @@
 // Threads:     one; the lease has its own.
 #pragma once
 
-#include <string>
+#include <filesystem>
 
 #include "system/unique_fd.hpp"
 
 namespace dexlock {
 
 struct PackageGuardOptions {
-  std::string version;
-  UniqueFd listener;  // where supervisors call
+  std::filesystem::path directory;  // of the package on this host
+  UniqueFd listener;                // where supervisors call
 };
 
 // Returns the exit status, when there is nothing more to guard.

@@ -122,20 +122,28 @@ Greeted greet(int socket, const std::string& version, milliseconds patience,
 
 Result<GuardLink> GuardLink::open(const std::filesystem::path& directory,
                                   const std::vector<std::string>& program,
-                                  const std::string& version, milliseconds patience) {
+                                  const std::string& version, milliseconds patience,
+                                  const std::function<Result<void>()>& before_start) {
   const UniqueFd place(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (place.get() < 0) {
     return refuse(directory, "cannot be opened");
   }
   GuardLink link;
   Greeted greeted = Greeted::gone;
+  bool is_new = false;
   for (int tries = 0; greeted == Greeted::gone && tries < kTries; ++tries) {
     link.socket_ = connect_to(place);
     if (link.socket_.get() < 0 && errno == EAGAIN) {
       greeted = Greeted::silent;
       break;
     }
+    if (link.socket_.get() < 0 && errno != ENOENT && errno != ECONNREFUSED) {
+      return refuse(directory, "the guard cannot be called");
+    }
     if (link.socket_.get() < 0) {
+      if (const auto ready = before_start(); !ready) {
+        return std::unexpected(ready.error());
+      }
       const UniqueFd listener = listen_in(place);
       if (listener.get() < 0) {
         return refuse(directory, "the guard's socket cannot be made");
@@ -143,18 +151,24 @@ Result<GuardLink> GuardLink::open(const std::filesystem::path& directory,
       if (start(program, listener) < 0) {
         return refuse(directory, "the guard cannot be started");
       }
-      link.is_new_ = true;
+      is_new = true;
       link.socket_ = connect_to(place);
     }
-    greeted = greet(link.socket_.get(), version, link.is_new_ ? kGreetingLimit : patience,
-                    link.greeting_, link.pid_);
+    greeted = greet(link.socket_.get(), version, is_new ? kGreetingLimit : patience, link.greeting_,
+                    link.pid_);
   }
   if (greeted == Greeted::silent) {
-    return fail(Errc::held_by_other, directory.native() + ": the guard does not answer");
+    return fail(Errc::held_by_other,
+                directory.native() +
+                    ": the guard does not answer; wait for 'timeout': it stops the "
+                    "package then, or kill its process 'dex-lock failover guard'");
   }
   if (greeted != Greeted::well) {
     return fail(Errc::io,
-                directory.native() + ": the guard ends at once, or says what is not known");
+                directory.native() +
+                    ": the guard ends at once, or says what is not known; see what it has "
+                    "written, or kill the processes 'dex-lock failover guard' of this "
+                    "package and start again");
   }
   link.process_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, link.pid_, 0)));
   return link;

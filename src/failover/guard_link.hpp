@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -30,17 +31,16 @@ struct GuardGreeting {
 class GuardLink {
  public:
   // To the guard that listens in `directory`, or a new one, which is started as `program` (words)
-  // with its listener as descriptor 3. held_by_other: one is there, and has not answered within
-  // `patience`; io.
+  // with its listener as descriptor 3, once `before_start` is well. held_by_other: one is there,
+  // and has not answered within `patience`; io.
   [[nodiscard]] static Result<GuardLink> open(const std::filesystem::path& directory,
                                               const std::vector<std::string>& program,
                                               const std::string& version,
-                                              std::chrono::milliseconds patience);
+                                              std::chrono::milliseconds patience,
+                                              const std::function<Result<void>()>& before_start);
 
   [[nodiscard]] const GuardGreeting& greeting() const { return greeting_; }
-  [[nodiscard]] bool is_new() const { return is_new_; }
   [[nodiscard]] int fd() const { return socket_.get(); }
-  [[nodiscard]] pid_t pid() const { return pid_; }
   // For one that does nothing any more.
   void kill() const;
   // Of one that is dying, at most for a while.
@@ -55,7 +55,6 @@ class GuardLink {
   UniqueFd socket_;
   UniqueFd process_;
   pid_t pid_ = 0;
-  bool is_new_ = false;
   GuardGreeting greeting_;
 };
 

@@ -31,6 +31,9 @@
 
 namespace dexlock {
 
+// Raised when what supervisor and guard say to each other changes its meaning.
+inline constexpr std::string_view kTalkVersion = "1";
+
 using Words = std::vector<std::string>;
 
 // False: the other end is gone, or reads nothing. Waits for nobody.

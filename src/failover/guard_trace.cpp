@@ -45,10 +45,30 @@ std::optional<ProcessStat> guard_of(const GuardTrace& trace) {
 }  // namespace
 
 // Not synced: after a crash of the machine there is no guard.
-void leave_trace(const std::filesystem::path& directory, const GuardTrace& trace) {
-  std::ofstream(directory / kNewFile) << boot_id() << trace.mark << '\n' << trace.group << '\n';
-  std::error_code ignored;
-  std::filesystem::rename(directory / kNewFile, directory / kFile, ignored);
+Result<void> leave_trace(const std::filesystem::path& directory, const GuardTrace& trace) {
+  if (read_trace(directory) == trace) {
+    return {};
+  }
+  std::ofstream file(directory / kNewFile);
+  file << boot_id() << trace.mark << '\n' << trace.group << '\n';
+  file.close();
+  std::error_code why;
+  if (file) {
+    std::filesystem::rename(directory / kNewFile, directory / kFile, why);
+  }
+  if (!file || why) {
+    return fail(Errc::io, (directory / kFile).native() +
+                              " cannot be written; see whether the disk is full or read-only");
+  }
+  return {};
+}
+
+void forget_trace(const std::filesystem::path& directory, const std::string& mark) {
+  const auto trace = read_trace(directory);
+  if (trace && (mark.empty() || trace->mark == mark)) {
+    std::error_code ignored;
+    std::filesystem::remove(directory / kFile, ignored);
+  }
 }
 
 std::optional<GuardTrace> read_trace(const std::filesystem::path& directory) {

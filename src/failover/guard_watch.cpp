@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "process/environment.hpp"
 #include "process/process_tree.hpp"
 #include "system/boot_time.hpp"
+#include "system/own_helpers.hpp"
 
 namespace dexlock {
 namespace {
@@ -24,54 +26,70 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// Raised when what supervisor and guard say to each other changes its meaning.
-constexpr std::string_view kTalkVersion = "1";
 constexpr milliseconds kPatienceMax{10'000};  // with a guard that was there before
 constexpr milliseconds kAliveEvery{1'000};
 constexpr milliseconds kHung{500};  // past the moment at which it has to act
+
+std::string number_of(const GuardTrace& trace) {
+  const auto from = trace.mark.find('=') + 1;
+  return trace.mark.substr(from, trace.mark.find('.', from) - from);
+}
 
 }  // namespace
 
 Result<void> GuardWatch::open(const PackageSettings& settings) {
   const milliseconds patience = std::min(kPatienceMax, settings.timeout / 2);
   const auto call = [&] {
-    return GuardLink::open(directory_, program_, std::string(kTalkVersion), patience);
+    return GuardLink::open(directory_, program_, std::string(kTalkVersion), patience,
+                           [&] { return end_left(settings, "is gone"); });
   };
   left_.reset();
   auto opened = call();
-  if (!opened && opened.error().code == Errc::held_by_other && end_hung(settings)) {
+  if (!opened && opened.error().code == Errc::held_by_other && read_trace(directory_)) {
+    if (const auto ended = end_left(settings, "does not answer"); !ended) {
+      return ended;
+    }
     opened = call();
   }
   if (!opened) {
     return fail(Errc::io, opened.error().text);
   }
+  const GuardGreeting& greeting = opened->greeting();
+  if (greeting.version == kTalkVersion) {
+    if (const auto left = leave_trace(directory_, {greeting.mark, greeting.group}); !left) {
+      return left;
+    }
+  }
   link_ = std::move(*opened);
   if (link_->greeting().version != kTalkVersion) {
     return fail(Errc::io, "the guard of " + settings.name +
-                              " is of another version; stop the package here first (dex-lock "
-                              "failover stop)");
+                              " is of another version; wait for 'timeout' without a supervisor: it "
+                              "then stops the package and ends");
   }
   lease_ = link_->greeting().lease;
-  leave_trace(directory_, {link_->greeting().mark, link_->greeting().group});
   tell_settings(settings);
   return {};
 }
 
 // Nobody can say how much of the lease is left: the package is stopped at once.
-bool GuardWatch::end_hung(const PackageSettings& settings) {
+Result<void> GuardWatch::end_left(const PackageSettings& settings, const std::string& why) {
   const auto trace = read_trace(directory_);
   if (!trace) {
-    return false;
+    return {};
   }
-  const auto below = processes_of(*trace);
+  auto heads = processes_of(*trace);
   if (!kill_guard(*trace)) {
-    return false;
+    return fail(Errc::io,
+                settings.name + ": the guard, process " + number_of(*trace) + ", " + why +
+                    " and has not ended by a KILL; end that process, or restart the host");
   }
-  say(settings.name + ": the guard of the package does not answer; stopping the package");
+  std::ranges::copy(inherited(), std::back_inserter(heads));
+  say(settings.name + ": the guard of the package " + why + "; stopping the package");
   take_will(settings);
   lease_ = {};
-  left_ = stop_left(*trace, below, boot_time() + settings.stop_timeout);
-  return true;
+  left_ = stop_left(*trace, std::move(heads), boot_time() + settings.stop_timeout);
+  forget_left();
+  return {};
 }
 
 void GuardWatch::tell_settings(const PackageSettings& settings) {
@@ -125,16 +143,20 @@ bool GuardWatch::is_late() const { return boot_time() >= late_at(); }
 
 std::string GuardWatch::stop_package() {
   link_->wait_for_end();  // what it leaves has its heir then
-  return stop_left({link_->greeting().mark, link_->greeting().group}, inherited(),
-                   lease_.term + lease_.kill_at);
+  auto trouble = stop_left({link_->greeting().mark, link_->greeting().group}, inherited(),
+                           lease_.term + lease_.kill_at);
+  forget_left();
+  return trouble;
 }
 
-// Children of this process that it has not started.
+// Children of this process that it has not started. Its own helpers are asked for last: one that
+// was started meanwhile is among them.
 std::vector<ProcessStat> GuardWatch::inherited() const {
   std::vector<ProcessStat> found = all_processes();
   const auto of_events = PackageTree::left_by(std::string(kEventMark), "").processes();
+  const auto helpers = OwnHelpers::instance().all();
   std::erase_if(found, [&](const ProcessStat& one) {
-    return one.parent != ::getpid() || children_.expects(one.pid) ||
+    return one.parent != ::getpid() || helpers.contains(one.pid) || children_.expects(one.pid) ||
            std::ranges::find(of_events, one.pid, &ProcessStat::pid) != of_events.end();
   });
   return found;

@@ -31,7 +31,7 @@ class GuardWatch {
         children_(children) {}
 
   // Finds the guard, or starts one, and tells it the settings. A guard that does not answer is
-  // killed, and what it has left is stopped. io.
+  // killed; what it, or one that was killed, has left is stopped. io.
   [[nodiscard]] Result<void> open(const PackageSettings& settings);
   // It was, when the guard was opened: empty, or why the package may still be there. Nothing: there
   // was no such guard.
@@ -56,6 +56,8 @@ class GuardWatch {
   // In the place of one that is gone. Empty, or why the package may still be there. Nothing else is
   // done meanwhile.
   [[nodiscard]] std::string stop_package();
+  // One that is gone has left nothing.
+  void forget_left() const { forget_trace(directory_); }
 
   // When to tell_alive() and, if the lease is held, to see whether it is late.
   enum class Holds { no, yes };
@@ -63,7 +65,7 @@ class GuardWatch {
   [[nodiscard]] int fd() const { return link_->fd(); }
 
  private:
-  [[nodiscard]] bool end_hung(const PackageSettings& settings);
+  [[nodiscard]] Result<void> end_left(const PackageSettings& settings, const std::string& why);
   [[nodiscard]] std::string stop_left(const GuardTrace& trace, std::vector<ProcessStat> heads,
                                       std::chrono::nanoseconds kill_at);
   [[nodiscard]] std::vector<ProcessStat> inherited() const;

@@ -50,7 +50,9 @@ void GuardedLease::seek() {
     tell_granted();
     return;
   }
-  lease_.reset();
+  if (has()) {  // lost: watch() has the package stopped first, and who seeks is told
+    return;
+  }
   seeking_ = true;
   stop_seeking_ = std::stop_source();
   ladder_ = stop_ladder({.lease = settings_.timeout, .stop = settings_.stop_timeout});

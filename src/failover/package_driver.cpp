@@ -68,7 +68,7 @@ Result<void> PackageDriver::begin() {
   }
   if (guard_.left() && machine_.state() == PackageState::standby) {
     static_cast<void>(machine_.granted(boot_time()));
-    static_cast<void>(machine_.lost("its guard did not answer", boot_time()));
+    static_cast<void>(machine_.lost("its guard was gone, or did not answer", boot_time()));
     on_stop(guard_.left()->empty(), *guard_.left());
   } else if (guard_.is_busy()) {
     static_cast<void>(machine_.granted(boot_time()));
@@ -87,7 +87,8 @@ void PackageDriver::hear() {
     on_message(words);
   }
   if (heard == Heard::closed) {
-    replace_guard("the guard of the package was killed");
+    guard_.kill();  // it may have hung up, and live
+    replace_guard("the guard of the package was killed, or hung up");
   }
 }
 
@@ -121,10 +122,15 @@ void PackageDriver::replace_guard(const std::string& why) {
     say(settings_.name + ": " + why + "; stopping the package");
     obey(machine_.lost(why, boot_time()));
     trouble = guard_.stop_package();
+  } else {
+    guard_.forget_left();  // nothing has been started
   }
   if (const auto begun = begin(); !begun) {
     say(begun.error().text);  // again with the next turn of the loop: nothing runs here now
     ::poll(nullptr, 0, static_cast<int>(kRetry.count()));
+  }
+  if (active && guard_.left() && !guard_.left()->empty()) {
+    trouble += (trouble.empty() ? "" : "; ") + *guard_.left();
   }
   if (active) {
     obey(machine_.stopped(trouble.empty(), trouble, boot_time()));
@@ -181,6 +187,9 @@ void PackageDriver::obey(Act act) {
 void PackageDriver::on_stop(bool well, const std::string& why) {
   if (well && !machine_.holds()) {
     guard_.tell({"release"});
+    if (machine_.seeks()) {  // it could not while the package was being stopped
+      guard_.tell({"seek"});
+    }
   }
   obey(machine_.stopped(well, why, boot_time()));
 }

@@ -309,6 +309,23 @@ two_hosts() {
   never_two web
 }
 
+@test "supervisor and guard killed in the same instant: a supervisor that comes in time stops the package first" {
+  two_hosts
+  kill -KILL "$(supervisor_of a web)" "$(guard_of a web)"
+  alive a web
+  supervise a web
+  eventually not alive a web
+  eventually is_active b web
+  never_two web
+  grep -q 'the guard of the package is gone; stopping the package' web-a.err
+  eventually is standby a web
+  kill -TERM "$(supervisor_of a web)"
+  eventually not guard_of a web
+  supervise a web
+  eventually is standby a web
+  not grep -q 'stopping' web-a.err
+}
+
 @test "a start that has not ended dies with its guard, whoever sees that" {
   package web
   # shellcheck disable=SC2016
