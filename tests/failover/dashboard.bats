@@ -182,7 +182,7 @@ END
   [ "$(status "/change?token=$secret&$wanted")" -eq 405 ]
   [ "$(change "$secret" package=web action=nonsense)" -eq 400 ]
   [ "$(change "$secret" package=../web action=stop)" -eq 400 ]
-  is running a web
+  eventually is running a web
   [ "$(change "$secret" package=web action=stop)" -eq 303 ]
   eventually is standby a web
   not alive a web

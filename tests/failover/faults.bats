@@ -119,7 +119,7 @@ two_hosts() {
   echo "script = $PLACE/conf/failover/other" >>conf/failover/web.conf
   on a dex-lock failover reload web
   eventually grep -q 'cannot change where it is active' web-a.err
-  is running a web
+  eventually is running a web
   dex-lock failover move web --to b
   not alive a web
   never_two web

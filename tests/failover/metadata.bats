@@ -122,7 +122,7 @@ looked() {
   eventually looked often $((before + 5))
   [ "$(looks seldom)" -eq "$seldom" ]
   # What the other one said last still counts.
-  is running a web
+  eventually is running a web
   rm "$PLACE/up-often"
   eventually grep -q 'failing, was running: a part of it is down: .*test/often' web-a.err
 }
@@ -168,7 +168,7 @@ END_OF_AGENT
   [ "$(grep -c asked asked)" -eq 3 ]
   not grep -q 'is gone' web-a.err
   [ "$(grep -c . starts)" -eq 3 ]
-  is running a web
+  eventually is running a web
   # And they keep it from nothing else.
   on a dex-lock failover reload web
   asked_again() { [ "$(grep -c asked asked)" -ge 4 ]; }

@@ -84,7 +84,7 @@ END
   supervise a web
   eventually grep -q 'starting, was unknown' web-a.err
   eventually grep -qx activating "$PLACE/units/a/web.service"
-  is starting a web
+  eventually is starting a web
   echo active >"$PLACE/units/a/web.service"
   eventually is running a web
 }
