@@ -7,7 +7,6 @@
 #include "client/closed_text.hpp"
 #include "client/held_text.hpp"
 #include "client/operator_call.hpp"
-#include "client/remembered_servers.hpp"
 #include "client/shown_holders.hpp"
 #include "dexlock/maintenance.hpp"
 #include "lock/migration.hpp"

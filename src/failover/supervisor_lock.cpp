@@ -45,8 +45,10 @@ Result<UniqueFd> lock_as_supervisor(const std::filesystem::path& directory) {
     return std::unexpected(os_error(path, "cannot be opened", errno));
   }
   if (!locked(file.get())) {
-    return fail(Errc::held_by_other, "process " + std::to_string(supervisor_in(directory)) +
-                                         " supervises this package here already");
+    const int other = supervisor_in(directory);
+    return fail(Errc::held_by_other,
+                (other == 0 ? "another process" : "process " + std::to_string(other)) +
+                    " supervises this package here already");
   }
   const auto own = read_own_stat();
   const std::string text =
