@@ -96,6 +96,22 @@ bool has_children() {
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+// True as soon as every child has been reaped: a start reaps what was killed before it.
+bool reaps_all() {
+  boost::asio::io_context io;
+  return run_until(io, [&] {
+    { const auto sweeper = LineProcess::start(io, {"/nowhere/ssh"}, {}); }
+    return !has_children();
+  });
+}
+
+// Many tests may share this program's process: one that counts children or descriptors waits for
+// the end of those that an earlier one has killed.
+class LineProcessAlone : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(reaps_all()); }
+};
+
 // Gone, or a zombie that is not ours to reap.
 bool is_dead(const std::string& pid) {
   std::ifstream stat("/proc/" + pid + "/stat");
@@ -188,7 +204,7 @@ TEST(LineProcess, KeepsTheEndOfAFloodOnStderr) {
   EXPECT_TRUE(child.ends[0].error_text.ends_with("flood\nthe end\n"));
 }
 
-TEST(LineProcess, IsStoppedInsideACallbackOfAnEndlessFlood) {
+TEST_F(LineProcessAlone, IsStoppedInsideACallbackOfAnEndlessFlood) {
   boost::asio::io_context io;
   std::unique_ptr<LineProcess> yes;
   std::size_t lines = 0;
@@ -349,7 +365,7 @@ TEST(LineProcess, EndsAChildWithALongerLine) {
   }
 }
 
-TEST(LineProcess, RefusesWhatCannotBeRun) {
+TEST_F(LineProcessAlone, RefusesWhatCannotBeRun) {
   boost::asio::io_context io;
   const auto missing = LineProcess::start(io, {"/nowhere/ssh"}, {});
   const auto directory = LineProcess::start(io, {"/tmp"}, {});
@@ -368,7 +384,7 @@ TEST(LineProcess, RefusesWhatCannotBeRun) {
   EXPECT_FALSE(has_children());
 }
 
-TEST(LineProcess, ReportsARunOutOfDescriptors) {
+TEST_F(LineProcessAlone, ReportsARunOutOfDescriptors) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "the sanitizers need descriptors of their own to look at memory";
 #endif
@@ -403,11 +419,7 @@ TEST(LineProcess, ReportsARunOutOfDescriptors) {
   EXPECT_GE(refusals, 7U);  // six for the streams, one to watch the end
   give_back(taken.size());
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
-  boost::asio::io_context io;
-  EXPECT_TRUE(run_until(io, [&] {
-    { const auto sweeper = LineProcess::start(io, {"/nowhere/ssh"}, {}); }
-    return !has_children();
-  }));
+  EXPECT_TRUE(reaps_all());
   EXPECT_EQ(open_descriptors(), before);
 }
 
@@ -515,7 +527,7 @@ TEST(LineProcess, ReportsAnEndWhoseStatusSomebodyElseTook) {
   EXPECT_EQ(child.ends[0].signal, 0);
 }
 
-TEST(LineProcess, LeaksNothingOverManyStartsAndStops) {
+TEST_F(LineProcessAlone, LeaksNothingOverManyStartsAndStops) {
   boost::asio::io_context io;
   { const auto warm_up = LineProcess::start(io, {"cat"}, {}); }
   io.run_for(kDeadline);
@@ -537,7 +549,7 @@ TEST(LineProcess, LeaksNothingOverManyStartsAndStops) {
   EXPECT_FALSE(has_children());
 }
 
-TEST(LineProcess, LeavesNoZombiesIfTheEventLoopNeverRunsAgain) {
+TEST_F(LineProcessAlone, LeavesNoZombiesIfTheEventLoopNeverRunsAgain) {
   const std::size_t before = open_descriptors();
   for (int round = 0; round < 50; ++round) {
     boost::asio::io_context io;
@@ -545,11 +557,7 @@ TEST(LineProcess, LeavesNoZombiesIfTheEventLoopNeverRunsAgain) {
     ASSERT_TRUE(child.has_value());
   }
   // The last ones may still be dying; every start reaps what earlier ones left.
-  boost::asio::io_context io;
-  EXPECT_TRUE(run_until(io, [&] {
-    { const auto sweeper = LineProcess::start(io, {"/nowhere/ssh"}, {}); }
-    return !has_children();
-  }));
+  EXPECT_TRUE(reaps_all());
   EXPECT_EQ(open_descriptors(), before);
 }
 
