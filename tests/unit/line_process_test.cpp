@@ -105,11 +105,15 @@ bool reaps_all() {
   });
 }
 
-// Many tests may share this program's process: one that counts children or descriptors waits for
-// the end of those that an earlier one has killed.
+// Many tests may share this program's process: one that counts children or descriptors comes after
+// the end of those that earlier ones have killed, or have left to somebody else to reap.
 class LineProcessAlone : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(reaps_all()); }
+  void SetUp() override {
+    boost::asio::io_context io;
+    ASSERT_TRUE(run_until(io, [] { return ::waitpid(-1, nullptr, WNOHANG) < 0; }));
+    ASSERT_TRUE(reaps_all());
+  }
 };
 
 // Gone, or a zombie that is not ours to reap.
