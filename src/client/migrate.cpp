@@ -112,28 +112,30 @@ class MigrateCall {
     if (auto known = meet(); !known) {
       return std::unexpected(known.error());
     }
-    auto old =
-        from_.alter([](const Record& base, const auto& spec) { return as_it_is(base, spec); });
-    if (!old) {
-      return std::unexpected(old.error());
+    auto source = seen(from_);
+    if (!source) {
+      return std::unexpected(source.error());
     }
-    auto target =
-        to_.alter([](const Record& base, const auto& spec) { return as_it_is(base, spec); });
-    if (!target) {
-      return std::unexpected(target.error());
+    auto before = done_already(*source);
+    if (!before || before->done) {
+      return before;
     }
-    const Record& source = record_of(*old);
-    if (has_moved(source, migration_) && !arrival_id(record_of(*target), migration_)) {
-      return ChangeOutcome{
-          .done = true, .reason = {}, .holders = shown_holders(record_of(*target))};
-    }
-    const auto may_leave = leave(source, migration_, OpId{"look"});
+    const auto may_leave = leave(*source, migration_, OpId{"look"});
     if (!may_leave.next) {
       return not_done("on the old lock servers it is " +
-                          closed_text(Closed{.declined = may_leave.declined, .record = source}),
-                      source);
+                          closed_text(Closed{.declined = may_leave.declined, .record = *source}),
+                      *source);
     }
-    return move();
+    auto outcome = move();
+    if (!outcome || outcome->done) {
+      return outcome;
+    }
+    // What was in the way may have been another one who moved it, to the end.
+    source = seen(from_);
+    if (source) {
+      before = done_already(*source);
+    }
+    return source && before && before->done ? before : outcome;
   }
 
  private:
@@ -147,6 +149,27 @@ class MigrateCall {
   }
   static const Record& record_of(const OperatorCall::Outcome& outcome) {
     return std::visit([](const auto& what) -> const Record& { return what.record; }, outcome);
+  }
+
+  // The record that a majority of that side has.
+  static Result<Record> seen(Side& side) {
+    const auto outcome =
+        side.alter([](const Record& base, const auto& spec) { return as_it_is(base, spec); });
+    if (!outcome) {
+      return std::unexpected(outcome.error());
+    }
+    return record_of(*outcome);
+  }
+
+  // `source`: of the old side, just seen.
+  Result<ChangeOutcome> done_already(const Record& source) {
+    const auto target = seen(to_);
+    if (!target) {
+      return std::unexpected(target.error());
+    }
+    return ChangeOutcome{.done = has_moved(source, migration_) && !arrival_id(*target, migration_),
+                         .reason = {},
+                         .holders = shown_holders(*target)};
   }
 
   Result<void> meet() {
