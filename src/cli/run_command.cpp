@@ -88,7 +88,7 @@ class Holding {
     if (command.failure) {
       return give_up(exit_with(*command.failure));
     }
-    sentinel_.let_go();
+    sentinel_.let_go();  // and ends while the lock is released
     if (command.too_long && !command.lost) {
       complain_at_once("the command ran for longer than --max-run and was stopped");
     }
@@ -283,6 +283,7 @@ class Holding {
     if (front_ == nullptr) {
       return;
     }
+    sentinel_.end();
     front_->let_go(wait_status);
     wait_until(granted_at_ + *options_.min_hold, lease_, signals_);
   }

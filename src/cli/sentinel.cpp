@@ -269,8 +269,14 @@ void Sentinel::end() {
   if (socket_.get() < 0) {
     return;
   }
+  if (let_go_) {
+    if (!ends_within(kGoneLimit)) {
+      kill();
+    }
+  } else {
+    ::kill(pid_, SIGCONT);
+  }
   socket_ = UniqueFd();
-  ::kill(pid_, SIGCONT);
   wait_for_end();
 }
 
@@ -345,11 +351,7 @@ bool Sentinel::ends_within(std::chrono::milliseconds limit) const {
 
 void Sentinel::let_go() {
   static_cast<void>(::send(socket_.get(), &kLetGo, 1, MSG_NOSIGNAL | MSG_DONTWAIT));
-  if (!ends_within(kGoneLimit)) {
-    kill();
-  }
-  wait_for_end();
-  socket_ = UniqueFd();
+  let_go_ = true;
 }
 
 void Sentinel::kill() { ::kill(pid_, SIGKILL); }

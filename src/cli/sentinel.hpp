@@ -47,7 +47,6 @@ class Sentinel {
   Sentinel& operator=(Sentinel&&) = delete;
   Sentinel(const Sentinel&) = delete;
   Sentinel& operator=(const Sentinel&) = delete;
-  // end(), unless let_go() came first.
   ~Sentinel() { end(); }
 
   // Starts that of its programs, unless its deadline is over, in a process group of its own, with
@@ -64,10 +63,10 @@ class Sentinel {
   // Readable when there are news.
   [[nodiscard]] int fd() const { return socket_.get(); }
 
-  // What runs below it goes on without it.
+  // What runs below it goes on without it. It may take its time to end.
   void let_go();
 
-  // Returns when all that is below it has been killed, and it has ended.
+  // Returns when it has ended, and all that is below it has been killed, unless it was let go.
   void end();
 
   // If somebody has stopped it.
@@ -89,6 +88,7 @@ class Sentinel {
   std::chrono::nanoseconds deadline_{};
   int refused_ = 0;  // an errno: it could not be told to start
   bool alive_ = true;
+  bool let_go_ = false;
 };
 
 }  // namespace dexlock

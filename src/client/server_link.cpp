@@ -21,7 +21,7 @@ std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop, const Conf
   if (entry.kind == ServerEntry::Kind::socket) {
     Result<TlsContext> tls;
     if (entry.socket.kind == SocketAddress::Kind::tls) {
-      tls = make_client_tls(config.tls);
+      tls = make_tls(TlsSide::client, config.tls);
     }
     return make_socket_link(loop, entry.socket, std::move(tls), std::move(handlers));
   }

@@ -374,7 +374,7 @@ Result<std::unique_ptr<LockServer>> LockServer::open(asio::io_context& loop,
                                                      LockServerOptions options) {
   TlsContext tls;
   if (options.tls) {
-    auto made = make_server_tls(*options.tls);
+    auto made = make_tls(TlsSide::server, *options.tls);
     if (!made) {
       return std::unexpected(made.error());
     }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/x509.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -14,14 +13,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
-#include <variant>
-
-#include "transport/tls_trouble.hpp"
 
 namespace dexlock {
 namespace {
@@ -29,7 +23,6 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using Plain = asio::generic::stream_protocol::socket;
-using Tls = asio::ssl::stream<Plain>;
 
 constexpr std::size_t kSocketReadChunk = 8 * 1024;
 
@@ -53,7 +46,7 @@ void end_when_peer_vanishes(Plain& socket) {
 
 bool is_end(const error_code& ec) {
   return ec == asio::error::eof || ec == asio::error::connection_reset ||
-         ec == asio::error::broken_pipe || ec == asio::ssl::error::stream_truncated;
+         ec == asio::error::broken_pipe;
 }
 
 }  // namespace
@@ -68,7 +61,8 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
         handlers_(std::make_shared<Handlers>(std::move(handlers))),
         resolver_(io),
         connecting_(io),
-        handshake_limit_(io) {}
+        handshake_limit_(io),
+        socket_(io) {}
 
   void connect(const SocketAddress& address) {
     host_ = address.host;
@@ -95,7 +89,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
         });
   }
 
-  void adopt(Plain socket) { start(std::move(socket), asio::ssl::stream_base::server); }
+  void adopt(Plain socket) { start(std::move(socket)); }
 
   void write(std::string_view bytes) {
     if (ended_) {
@@ -115,7 +109,9 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
-  [[nodiscard]] std::size_t unsent() const { return queued_.size() + sending_.size(); }
+  [[nodiscard]] std::size_t unsent() const {
+    return queued_.size() + sealed_.size() + sending_.size();
+  }
 
   void hold_reading(bool hold) {
     if (std::exchange(held_, hold) == hold) {
@@ -127,19 +123,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   [[nodiscard]] std::string peer_name() const {
-    const auto* tls = stream_ ? std::get_if<Tls>(&*stream_) : nullptr;
-    if (tls == nullptr) {
-      return {};
-    }
-    X509* certificate = SSL_get1_peer_certificate(const_cast<Tls*>(tls)->native_handle());
-    if (certificate == nullptr) {
-      return {};
-    }
-    std::array<char, 256> name{};
-    const int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
-                                                 name.data(), static_cast<int>(name.size()));
-    X509_free(certificate);
-    return length > 0 ? std::string(name.data(), static_cast<std::size_t>(length)) : std::string();
+    return secure_ ? secure_->peer_name() : std::string();
   }
 
   void stop() {
@@ -148,11 +132,6 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   }
 
  private:
-  template <class Action>
-  auto with_stream(Action action) {
-    return std::visit(action, *stream_);
-  }
-
   void connect_unix(const std::string& path) {
     asio::local::stream_protocol::endpoint endpoint;
     try {
@@ -170,7 +149,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
         self->end(Error{Errc::io, "cannot be reached: " + ec.message()});
         return;
       }
-      self->start(Plain(std::move(*socket)), asio::ssl::stream_base::client);
+      self->start(Plain(std::move(*socket)));
     });
   }
 
@@ -179,25 +158,23 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
       end(Error{Errc::io, "cannot be reached: " + ec.message()});
       return;
     }
-    start(Plain(std::move(connecting_)), asio::ssl::stream_base::client);
+    start(Plain(std::move(connecting_)));
   }
 
-  void start(Plain socket, asio::ssl::stream_base::handshake_type side) {
+  void start(Plain socket) {
     error_code ignored;
-    socket.non_blocking(true, ignored);
-    socket.set_option(asio::ip::tcp::no_delay(true), ignored);  // refused by a unix socket
-    end_when_peer_vanishes(socket);
+    socket_ = std::move(socket);
+    socket_.non_blocking(true, ignored);
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);  // refused by a unix socket
+    end_when_peer_vanishes(socket_);
     if (!tls_) {
-      stream_.emplace(std::in_place_type<Plain>, std::move(socket));
       asio::post(io_, [self = shared_from_this()] { self->opened(); });
       return;
     }
-    stream_.emplace(std::in_place_type<Tls>, std::move(socket), *tls_);
-    auto& tls = std::get<Tls>(*stream_);
-    if (side == asio::ssl::stream_base::client) {
-      SSL_ctrl(tls.native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-               host_.data());
-      tls.set_verify_callback(asio::ssl::host_name_verification(host_));
+    secure_ = tls_->begin(host_);
+    if (!secure_) {
+      end_later(Error{Errc::io, "no memory for TLS; free some"});
+      return;
     }
     handshake_limit_.expires_after(kHandshakeLimit);
     handshake_limit_.async_wait([self = shared_from_this()](const error_code& ec) {
@@ -205,33 +182,25 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
         self->end(Error{Errc::io, "the TLS handshake takes too long"});
       }
     });
-    tls.async_handshake(side, [self = shared_from_this()](const error_code& ec) {
-      if (self->ended_) {
-        return;
-      }
-      self->handshake_limit_.cancel();
-      if (ec) {
-        self->end(self->explain_tls(ec));
-        return;
-      }
-      self->opened();
-    });
+    asio::post(io_, [self = shared_from_this()] { self->shake_hands(); });
   }
 
-  [[nodiscard]] TlsSide side() {
-    return SSL_is_server(std::get<Tls>(*stream_).native_handle()) != 0 ? TlsSide::server
-                                                                       : TlsSide::client;
-  }
-
-  [[nodiscard]] Error explain_tls(const error_code& ec) {
-    if (is_end(ec)) {
-      return Error{Errc::io, "closed the connection during the TLS handshake"};
+  void shake_hands() {
+    if (ended_) {
+      return;
     }
-    const long verdict = SSL_get_verify_result(std::get<Tls>(*stream_).native_handle());
-    if (verdict != X509_V_OK) {
-      return Error{Errc::not_permitted, why_not_believed(side(), verdict)};
+    const auto done = secure_->shake_hands();
+    if (!done) {
+      end(done.error());
+      return;
     }
-    return Error{Errc::not_permitted, why_refused(side(), ec)};
+    if (*done) {
+      handshake_limit_.cancel();
+      opened();
+      return;
+    }
+    send();
+    read();
   }
 
   void opened() {
@@ -243,7 +212,11 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
       handlers->on_open();
     }
     send();
-    read();
+    if (secure_) {
+      take_text();  // the peer may have been faster
+    } else {
+      read();
+    }
   }
 
   void read() {
@@ -251,12 +224,10 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
       return;
     }
     reading_ = true;
-    with_stream([&](auto& stream) {
-      stream.async_read_some(asio::buffer(chunk_),
-                             [self = shared_from_this()](const error_code& ec, std::size_t got) {
-                               self->on_read(ec, got);
-                             });
-    });
+    socket_.async_read_some(asio::buffer(chunk_),
+                            [self = shared_from_this()](const error_code& ec, std::size_t got) {
+                              self->on_read(ec, got);
+                            });
   }
 
   void on_read(const error_code& ec, std::size_t got) {
@@ -265,16 +236,39 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
       return;
     }
     if (ec) {
-      if (is_end(ec)) {
-        end(std::nullopt);
-      } else if (ec.category() == asio::error::get_ssl_category()) {
-        end(Error{Errc::not_permitted, why_refused(side(), ec)});
-      } else {
+      if (!is_end(ec)) {
         end(Error{Errc::io, ec.message()});
+      } else if (secure_ && !open_) {
+        end(Error{Errc::io, "closed the connection during the TLS handshake"});
+      } else {
+        end(std::nullopt);
       }
       return;
     }
-    buffer_.append(chunk_.data(), got);
+    const std::string_view bytes(chunk_.data(), got);
+    if (!secure_) {
+      buffer_ += bytes;
+      tell_lines();
+      return;
+    }
+    secure_->received(bytes);
+    if (open_) {
+      take_text();
+    } else {
+      shake_hands();
+    }
+  }
+
+  void take_text() {
+    if (ended_) {
+      return;
+    }
+    const auto more = secure_->open(buffer_);
+    if (!more) {
+      trouble_ = more.error();
+    }
+    read_all_ = !more || !*more;
+    send();  // TLS may have something to say of its own
     tell_lines();
   }
 
@@ -303,11 +297,13 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
     if (ended_ || held_) {
       return;
     }
-    if (buffer_.size() > kSocketLineMax) {
+    if (read_all_) {
+      end(trouble_);
+    } else if (buffer_.size() > kSocketLineMax) {
       end(too_long());
-      return;
+    } else {
+      read();
     }
-    read();
   }
 
   static Error too_long() {
@@ -315,40 +311,56 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void send() {
-    if (ended_ || !open_ || !sending_.empty() || queued_.empty()) {
+    if (ended_ || !sending_.empty()) {
       return;
     }
-    if (auto* plain = std::get_if<Plain>(&*stream_)) {
-      error_code left_to_the_rest;
-      queued_.erase(0, plain->write_some(asio::buffer(queued_), left_to_the_rest));
-      if (queued_.empty()) {
-        tell_sent();
-        return;
-      }
+    std::string& out = secure_ ? sealed_ : queued_;
+    if (secure_) {
+      seal();
+    } else if (!open_) {
+      return;
     }
-    sending_.swap(queued_);
-    with_stream([&](auto& stream) {
-      asio::async_write(
-          stream, asio::buffer(sending_),
-          [self = shared_from_this()](const error_code& ec, std::size_t) {
-            self->sending_.clear();
-            if (self->ended_) {
-              return;
-            }
-            if (ec) {
-              self->end(is_end(ec) ? std::nullopt : std::optional(Error{Errc::io, ec.message()}));
-              return;
-            }
-            if (self->queued_.empty()) {
-              self->tell_sent();
-            }
-            self->send();
-          });
-    });
+    if (out.empty()) {
+      return;
+    }
+    error_code left_to_the_rest;
+    out.erase(0, socket_.write_some(asio::buffer(out), left_to_the_rest));
+    if (out.empty()) {
+      tell_sent();
+      return;
+    }
+    sending_.swap(out);
+    asio::async_write(
+        socket_, asio::buffer(sending_),
+        [self = shared_from_this()](const error_code& ec, std::size_t) {
+          self->sending_.clear();
+          if (self->ended_) {
+            return;
+          }
+          if (ec) {
+            self->end(is_end(ec) ? std::nullopt : std::optional(Error{Errc::io, ec.message()}));
+            return;
+          }
+          if (self->queued_.empty()) {
+            self->tell_sent();
+          }
+          self->send();
+        });
+  }
+
+  // Moves what is queued, and what TLS has to say of its own, to sealed_.
+  void seal() {
+    if (open_ && !queued_.empty()) {
+      if (const auto done = secure_->seal(queued_); !done) {
+        end_later(done.error());
+      }
+      queued_.clear();
+    }
+    secure_->take_to_send(sealed_);
   }
 
   void tell_sent() {
-    if (const auto handlers = handlers_; handlers && handlers->on_sent) {
+    if (const auto handlers = handlers_; open_ && handlers && handlers->on_sent) {
       handlers->on_sent();
     }
   }
@@ -376,9 +388,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
     resolver_.cancel();
     handshake_limit_.cancel();
     connecting_.close(ignored);
-    if (stream_) {
-      with_stream([&](auto& stream) { stream.lowest_layer().close(ignored); });
-    }
+    socket_.close(ignored);
   }
 
   asio::io_context& io_;
@@ -389,7 +399,10 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   asio::ip::tcp::resolver resolver_;
   asio::ip::tcp::socket connecting_;
   asio::steady_timer handshake_limit_;
-  std::optional<std::variant<Plain, Tls>> stream_;
+  Plain socket_;
+  std::unique_ptr<TlsSession> secure_;
+  std::optional<Error> trouble_;  // of the peer, told after its last line
+  bool read_all_ = false;
   bool open_ = false;
   bool ended_ = false;
   bool held_ = false;
@@ -398,6 +411,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
   std::array<char, kSocketReadChunk> chunk_{};
   std::string buffer_;
   std::string queued_;
+  std::string sealed_;  // under TLS: what was queued, as the peer gets it
   std::string sending_;
 };
 

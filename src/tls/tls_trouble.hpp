@@ -3,17 +3,19 @@
 // Threads: functions without state.
 #pragma once
 
-#include <boost/system/error_code.hpp>
 #include <string>
 
-namespace dexlock {
+#include "transport/tls_context.hpp"
 
-enum class TlsSide { client, server };
+namespace dexlock {
 
 // `side` does not believe the certificate of the other; `verdict` is OpenSSL's.
 std::string why_not_believed(TlsSide side, long verdict);
 
-// The other refuses `side`, in most cases for its certificate; `why` is of OpenSSL's category.
-std::string why_refused(TlsSide side, const boost::system::error_code& why);
+// The other refuses `side`, in most cases for its certificate; `why` is OpenSSL's error.
+std::string why_refused(TlsSide side, unsigned long why);
+
+// An error of OpenSSL's in words.
+std::string openssl_text(unsigned long error);
 
 }  // namespace dexlock

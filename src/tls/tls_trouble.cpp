@@ -1,10 +1,11 @@
-#include "transport/tls_trouble.hpp"
+#include "tls/tls_trouble.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <cstring>
 #include <string_view>
 
 namespace dexlock {
@@ -33,7 +34,8 @@ std::string why_not_believed(TlsSide side, long verdict) {
       return with(reason, fmt::format("renew its {}", certificate_of(other(side))));
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return with(reason, "compare the clocks of both machines");
-    case X509_V_ERR_UNSPECIFIED:  // no verdict of OpenSSL's: it was ours on the host's name
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return with("it is for another name",
                   "lock_servers must name the server as its certificate does");
     default:
@@ -41,8 +43,8 @@ std::string why_not_believed(TlsSide side, long verdict) {
   }
 }
 
-std::string why_refused(TlsSide side, const boost::system::error_code& why) {
-  switch (ERR_GET_REASON(static_cast<unsigned long>(why.value()))) {
+std::string why_refused(TlsSide side, unsigned long why) {
+  switch (ERR_GET_REASON(why)) {
     case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
       return fmt::format("TLS was refused: our certificate has expired; renew {}",
                          certificate_of(side));
@@ -52,8 +54,17 @@ std::string why_refused(TlsSide side, const boost::system::error_code& why) {
           "signed by who is in its {}",
           certificate_of(side), authority_of(other(side)));
     default:
-      return "TLS was refused: " + why.message();
+      return "TLS was refused: " + openssl_text(why);
   }
+}
+
+std::string openssl_text(unsigned long error) {
+  const char* const reason = ERR_SYSTEM_ERROR(error) ? ::strerrordesc_np(ERR_GET_REASON(error))
+                                                     : ERR_reason_error_string(error);
+  if (reason != nullptr) {
+    return reason;
+  }
+  return error == 0 ? "for no reason given" : fmt::format("error {:#x} of OpenSSL", error);
 }
 
 }  // namespace dexlock
