@@ -169,7 +169,7 @@ Result<std::vector<std::string>> parse_sshopt(const path& file, std::string_view
 
 constexpr std::string_view kKnownOptions =
     "known are: allow_unsynced_store yes|no, fast_ballots yes|no, tls_certificate FILE, tls_key "
-    "FILE, tls_authority FILE";
+    "FILE, tls_authority FILE, etcd_user_file FILE, etcd_prefix PREFIX";
 
 Result<void> set_option(std::string_view key, std::string_view value, Config& config) {
   for (const auto& [name, flag] : {std::pair("allow_unsynced_store", &config.allow_unsynced),
@@ -184,11 +184,19 @@ Result<void> set_option(std::string_view key, std::string_view value, Config& co
   }
   for (const auto& [name, where] :
        {std::pair("tls_certificate", &config.tls.certificate),
-        std::pair("tls_key", &config.tls.key), std::pair("tls_authority", &config.tls.authority)}) {
+        std::pair("tls_key", &config.tls.key), std::pair("tls_authority", &config.tls.authority),
+        std::pair("etcd_user_file", &config.etcd_user_file)}) {
     if (key == name) {
       *where = std::filesystem::path(config.source) / value;  // an absolute one stays as it is
       return {};
     }
+  }
+  if (key == "etcd_prefix") {
+    if (!value.starts_with('/') || !value.ends_with('/') || value.contains('#')) {
+      return fail(Errc::bad_config, "it must begin and end with / and contain no #");
+    }
+    config.etcd_prefix = value;
+    return {};
   }
   return fail(Errc::bad_config, "unknown key " + quoted_text(key));
 }
@@ -230,9 +238,32 @@ Result<void> check_tls(const path& dir, const Config& config) {
   return {};
 }
 
+// An etcd cluster is the only acceptor of its group.
+Result<void> check_etcd(const path& dir, const Config& config) {
+  const auto etcd = std::ranges::find(config.servers, ServerEntry::Kind::etcd, &ServerEntry::kind);
+  if (etcd == config.servers.end()) {
+    return {};
+  }
+  if (config.servers.size() > 1) {
+    return refuse_config(dir / "lock_servers",
+                         fmt::format("{} is a cluster by itself; write all its endpoints into one "
+                                     "entry and no other servers beside it",
+                                     quoted_text(etcd->shown)));
+  }
+  if (etcd->etcd_tls &&
+      (config.tls.authority.empty() || config.tls.certificate.empty() != config.tls.key.empty())) {
+    return refuse_config(dir / "options",
+                         fmt::format("lock server {} needs tls_authority there, and tls_key with "
+                                     "tls_certificate where it wants one",
+                                     quoted_text(etcd->shown)));
+  }
+  return {};
+}
+
 void add_warnings(Config& config) {
   const std::size_t count = config.servers.size();
-  if (count == 1 && config.servers.front().kind != ServerEntry::Kind::dir) {
+  if (count == 1 && config.servers.front().kind != ServerEntry::Kind::dir &&
+      config.servers.front().endpoints.size() < 3) {
     config.warnings.push_back(
         fmt::format("only one lock server ({}): while it is down nobody gets a lock; use 3",
                     quoted_text(config.servers.front().shown)));
@@ -279,6 +310,9 @@ Result<Config> config_from(const path& dir, const ConfigTexts& texts) {
   }
   if (auto shown = check_tls(dir, config); !shown) {
     return std::unexpected(std::move(shown.error()));
+  }
+  if (auto checked = check_etcd(dir, config); !checked) {
+    return std::unexpected(std::move(checked.error()));
   }
   add_warnings(config);
   return config;

@@ -11,6 +11,7 @@
 // Threads:     any; reads environment and files.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,9 @@ struct Config {
   bool embedded_default = false;  // nothing was configured
   bool allow_unsynced = false;
   bool fast_ballots = true;
-  TlsFiles tls;                       // for tls:// servers; absolute
+  TlsFiles tls;                          // for tls:// and etcds:// servers; absolute
+  std::filesystem::path etcd_user_file;  // absolute
+  std::string etcd_prefix = "/dex-lock/v1/";
   std::vector<std::string> warnings;  // each one line
 
   friend bool operator==(const Config&, const Config&) = default;

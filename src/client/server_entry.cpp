@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "lock/quoted_text.hpp"
 #include "transport/host_port.hpp"
@@ -16,7 +15,7 @@ constexpr std::size_t kRemotePathBytesMax = 1024;
 
 constexpr std::string_view kForms =
     "write HOST, USER@HOST, HOST:PORT, [V6ADDRESS]:PORT, ssh://USER@HOST:PORT/PATH, dir:/PATH, "
-    "unix:/PATH, tcp://HOST:PORT or tls://HOST:PORT";
+    "unix:/PATH, tcp://HOST:PORT, tls://HOST:PORT or etcd://HOST:PORT,HOST:PORT,HOST:PORT";
 
 constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
@@ -141,12 +140,36 @@ Result<ServerEntry> parse_ssh_url(std::string_view entry) {
   return parse_ssh(entry, rest.substr(0, slash), std::move(*remote_path));
 }
 
+Result<ServerEntry> parse_etcd(std::string_view entry, bool tls) {
+  ServerEntry out{.kind = ServerEntry::Kind::etcd,
+                  .shown = std::string(entry),
+                  .user_host = {},
+                  .port = {},
+                  .path = {}};
+  out.etcd_tls = tls;
+  std::string_view rest = entry.substr(entry.find("://") + 3);
+  while (true) {
+    const auto comma = std::min(rest.find(','), rest.size());
+    const std::string_view endpoint = rest.substr(0, comma);
+    const auto split = split_host_port(endpoint);
+    const auto port = split && split->port ? parse_port(*split->port) : std::nullopt;
+    if (!port || !host_fault(split->host, split->bracketed).empty()) {
+      return refuse(entry, "an etcd cluster is written etcd://HOST:PORT,HOST:PORT,HOST:PORT");
+    }
+    out.endpoints.emplace_back(endpoint);
+    if (comma == rest.size()) {
+      return out;
+    }
+    rest.remove_prefix(comma + 1);
+  }
+}
+
 }  // namespace
 
 bool is_same_place(const ServerEntry& a, const ServerEntry& b) {
   return a.kind == b.kind && a.user_host == b.user_host && a.port == b.port && a.path == b.path &&
          a.socket.path == b.socket.path && a.socket.host == b.socket.host &&
-         a.socket.port == b.socket.port;
+         a.socket.port == b.socket.port && a.endpoints == b.endpoints;
 }
 
 Result<ServerEntry> parse_server_entry(std::string_view text) {
@@ -175,9 +198,8 @@ Result<ServerEntry> parse_server_entry(std::string_view text) {
                        .path = {},
                        .socket = std::move(*address)};
   }
-  constexpr std::array<std::string_view, 2> kLater{"etcd", "etcds"};
-  if (std::ranges::find(kLater, scheme) != kLater.end()) {
-    return refuse(text, fmt::format("{}: is not supported by this version; {}", scheme, kForms));
+  if (scheme == "etcd" || scheme == "etcds") {
+    return parse_etcd(text, scheme == "etcds");
   }
   if (!scheme.empty() || text.contains("://")) {
     return refuse(text, fmt::format("unknown kind of server; {}", kForms));

@@ -1,6 +1,7 @@
 // One entry of lock_servers, taken apart:
 //   HOST | [USER@]HOST[:PORT] | [USER@][V6ADDRESS][:PORT] | ssh://[USER@]HOST[:PORT][/PATH] |
-//   dir:/PATH | unix:/PATH | tcp://HOST:PORT | tls://HOST:PORT
+//   dir:/PATH | unix:/PATH | tcp://HOST:PORT | tls://HOST:PORT |
+//   etcd://HOST:PORT,HOST:PORT... | etcds://HOST:PORT,HOST:PORT...
 // and the rules for a path on a lock server, which remote_path shares.
 //
 // Invariants:  user_host never begins with '-' and holds nothing that a shell or ssh's own option
@@ -12,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dexlock/error.hpp"
 #include "transport/socket_address.hpp"
@@ -19,7 +21,7 @@
 namespace dexlock {
 
 struct ServerEntry {
-  enum class Kind { ssh, dir, socket };
+  enum class Kind { ssh, dir, socket, etcd };
 
   Kind kind{};
   std::string shown;      // as written
@@ -27,6 +29,8 @@ struct ServerEntry {
   std::optional<int> port;
   std::string path;  // dir: an absolute path; ssh: instead of remote_path, or empty
   SocketAddress socket = {};
+  std::vector<std::string> endpoints = {};  // etcd: HOST:PORT
+  bool etcd_tls = false;
 
   friend bool operator==(const ServerEntry&, const ServerEntry&) = default;
 };

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/etcd_link.hpp"
 #include "client/local_link.hpp"
 #include "client/socket_link.hpp"
 #include "client/ssh_link.hpp"
@@ -24,6 +25,16 @@ std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop, const Conf
       tls = make_tls(TlsSide::client, config.tls);
     }
     return make_socket_link(loop, entry.socket, std::move(tls), std::move(handlers));
+  }
+  if (entry.kind == ServerEntry::Kind::etcd) {
+    return make_etcd_link(loop,
+                          {.endpoints = entry.endpoints,
+                           .tls = entry.etcd_tls,
+                           .files = config.tls,
+                           .user_file = config.etcd_user_file.native(),
+                           .prefix = config.etcd_prefix,
+                           .shown = entry.shown},
+                          std::move(handlers));
   }
   return make_ssh_link(
       loop,

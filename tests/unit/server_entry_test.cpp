@@ -109,10 +109,19 @@ TEST(ServerEntry, RefusesSocketsThatCannotBe) {
   EXPECT_TRUE(refusal("tls://me@a:1").contains("a host is letters"));
 }
 
-TEST(ServerEntry, NamesWhatThisVersionDoesNotSupport) {
-  for (const auto* text : {"etcd://a", "etcds://a", "ETCD://a"}) {
-    EXPECT_TRUE(refusal(text).contains("not supported by this version")) << text;
+TEST(ServerEntry, AnEtcdClusterIsOneEntryWithItsEndpoints) {
+  const auto entry = parse_server_entry("etcds://a:2379,[::1]:1,b.example:2379");
+  ASSERT_TRUE(entry) << entry.error().text;
+  EXPECT_EQ(entry->kind, ServerEntry::Kind::etcd);
+  EXPECT_TRUE(entry->etcd_tls);
+  EXPECT_EQ(entry->endpoints, (std::vector<std::string>{"a:2379", "[::1]:1", "b.example:2379"}));
+  for (const auto* text :
+       {"etcd://a", "etcds://a:1,", "ETCD://a:0", "etcd://", "etcd://a:1,-b:2"}) {
+    EXPECT_TRUE(refusal(text).contains("etcd://HOST:PORT,HOST:PORT")) << text;
   }
+}
+
+TEST(ServerEntry, NamesKindsThatDoNotExist) {
   for (const auto* text : {"http://a", "://a", "file:///x", "ss://a"}) {
     EXPECT_TRUE(refusal(text).contains("unknown kind of server")) << text;
   }

@@ -1,0 +1,125 @@
+# The commands on a real etcd cluster of three members.
+bats_require_minimum_version 1.5.0
+
+setup() {
+  load etcd.bash
+  etcd_setup
+}
+
+teardown() {
+  etcd_teardown
+}
+
+within() {
+  timeout --kill-after=5 "$@"
+}
+
+@test "two hosts exclude each other and tokens grow" {
+  within 60 init-lock x
+  [ "$(get-lock --print-token x)" = 1 ]
+  run -1 on_host other get-lock x
+  [ "$(get-lock --print-token x)" = 1 ]
+  release-lock x
+  [ "$(on_host other get-lock --print-token x)" = 2 ]
+  run -1 get-lock x
+  [[ $(ctl get --print-value-only /dex-lock/v1/lock/x) == *"n=2"* ]]
+}
+
+@test "what others see: show-lock, list, status, doctor" {
+  get-lock x
+  run -0 show-lock x
+  [[ $output == *"held"* || $output == *"holds"* ]]
+  run -0 dex-lock list
+  [[ $output == *x* ]]
+  run -0 dex-lock status
+  run dex-lock doctor
+  [[ $output == *etcd://* ]]
+}
+
+@test "run holds while its command works, and counters do not race" {
+  echo 0 >"$BATS_TEST_TMPDIR/count"
+  for i in 1 2 3 4; do
+    within 100 dex-lock run c -- sh -c 'n=$(cat "$0"); sleep 0.1; echo $((n + 1)) >"$0"' "$BATS_TEST_TMPDIR/count" 3>&- &
+    waits[i]=$!
+  done
+  for i in 1 2 3 4; do
+    wait "${waits[i]}"
+  done
+  [ "$(cat "$BATS_TEST_TMPDIR/count")" = 4 ]
+}
+
+@test "the leader is killed while a holder renews and another waits" {
+  within 100 dex-lock run --timeout 10 x -- sh -c 'touch "$0/held"; until [ -e "$0/go" ]; do sleep 0.1; done' "$BATS_TEST_TMPDIR" 3>&- &
+  holder=$!
+  eventually 60 [ -e "$BATS_TEST_TMPDIR/held" ]
+  within 100 dex-lock run x -- touch "$BATS_TEST_TMPDIR/second" 3>&- &
+  waiter=$!
+  victim=$(leader)
+  kill -KILL "${pids[victim]}"
+  within 60 dex-lock run y -- true
+  [ ! -e "$BATS_TEST_TMPDIR/second" ]
+  touch "$BATS_TEST_TMPDIR/go"
+  wait "$holder"
+  wait "$waiter"
+  [ -e "$BATS_TEST_TMPDIR/second" ]
+}
+
+@test "a member that hangs delays but does not stop" {
+  get-lock x
+  kill -STOP "${pids[1]}"
+  eventually 60 release-lock x
+  run -0 within 60 dex-lock run x -- true
+}
+
+@test "a holder that is killed is evicted after its lease" {
+  dex-lock run --timeout 5 x -- sh -c 'touch "$0/held"; exec sleep 1d' "$BATS_TEST_TMPDIR" 3>&- &
+  holder=$!
+  eventually 60 [ -e "$BATS_TEST_TMPDIR/held" ]
+  kill -KILL "$holder"
+  run -0 on_host other within 100 dex-lock run x -- true
+}
+
+@test "with all members dead the lease is lost in time, and a command says so" {
+  within 100 dex-lock run --timeout 5 x -- sh -c 'touch "$0/held"; sleep 1d' "$BATS_TEST_TMPDIR" 3>&- &
+  holder=$!
+  eventually 60 [ -e "$BATS_TEST_TMPDIR/held" ]
+  kill -KILL "${pids[@]}"
+  status=0
+  wait "$holder" || status=$?
+  [ "$status" -ne 0 ]
+  [ "$status" -ne 124 ]
+  run --separate-stderr within 60 get-lock x
+  [ "$status" -ne 0 ]
+  [ "$status" -ne 124 ]
+  [[ $stderr == *"no endpoint answers"* ]]
+}
+
+@test "keys that were made in another cluster are refused" {
+  get-lock x
+  group=$(ctl get --print-value-only /dex-lock/v1/group)
+  read -r version incarnation _ rest <<<"$group"
+  ctl put /dex-lock/v1/group "$version $incarnation 0123456789abcdef $rest"
+  run --separate-stderr within 60 get-lock x
+  [ "$status" -ne 0 ]
+  [[ $stderr == *"its locks were made in cluster 0123456789abcdef"* ]]
+}
+
+@test "no permission for the prefix is one clear line" {
+  ctl user add root:secret
+  ctl user grant-role root root
+  ctl user add locks:pass
+  ctl role add locks
+  ctl role grant-permission locks --prefix=true readwrite /dex-lock/v1/
+  ctl user grant-role locks locks
+  ctl auth enable
+  run --separate-stderr within 60 get-lock x
+  [ "$status" -ne 0 ]
+  [[ $stderr == *"does not permit"* ]]
+  echo "locks:pass" >"$DEXLOCK_CONF/user"
+  echo "etcd_user_file user" >"$DEXLOCK_CONF/options"
+  within 60 get-lock x
+  echo "etcd_prefix /other/" >>"$DEXLOCK_CONF/options"
+  run --separate-stderr within 60 get-lock x
+  [ "$status" -ne 0 ]
+  [[ $stderr == *"does not permit"*"/other/"* ]]
+}
