@@ -99,7 +99,7 @@ within() {
   group=$(ctl get --print-value-only /dex-lock/v1/group)
   read -r version incarnation _ rest <<<"$group"
   ctl put /dex-lock/v1/group "$version $incarnation 0123456789abcdef $rest"
-  run --separate-stderr within 60 get-lock x
+  run --separate-stderr within 60 get-lock y
   [ "$status" -ne 0 ]
   [[ $stderr == *"its locks were made in cluster 0123456789abcdef"* ]]
 }
@@ -119,7 +119,7 @@ within() {
   echo "etcd_user_file user" >"$DEXLOCK_CONF/options"
   within 60 get-lock x
   echo "etcd_prefix /other/" >>"$DEXLOCK_CONF/options"
-  run --separate-stderr within 60 get-lock x
+  run --separate-stderr within 60 get-lock y
   [ "$status" -ne 0 ]
   [[ $stderr == *"does not permit"*"/other/"* ]]
 }
