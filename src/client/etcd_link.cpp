@@ -87,11 +87,13 @@ class EtcdLink final : public Link {
 
   void change_group(const GroupStep& step, GroupHandler handler) override {
     EtcdGroup next = group_;
-    if (step.kind == GroupStep::Kind::propose) {
-      if (group_.group) {
-        boost::asio::post(loop_, guarded([handler, stands = *group_.group] { handler(stands); }));
-        return;
-      }
+    const bool proposes = step.kind == GroupStep::Kind::propose;
+    // What stands is not written again: all who rest on it compare its revision.
+    if (group_.group && (proposes || (group_.active && *group_.group == step.group))) {
+      boost::asio::post(loop_, guarded([handler, stands = *group_.group] { handler(stands); }));
+      return;
+    }
+    if (proposes) {
       next.group = step.group;
     } else if (group_.group != step.group) {
       boost::asio::post(

@@ -1,6 +1,7 @@
 #include "etcd/etcd_acceptor.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -20,6 +21,10 @@ constexpr std::int64_t kKeysMax = 256;
 
 // Of a ticket's time to live; a client that is late renews it all the same.
 constexpr std::int64_t kTicketLeases = 3;
+
+bool writes_record(const Request& request) {
+  return std::holds_alternative<Accept>(request) || std::holds_alternative<Fast>(request);
+}
 
 bool knows_beats_as_they_are(const Request& request) {
   const auto* prepare = std::get_if<Prepare>(&request);
@@ -52,7 +57,15 @@ EtcdAcceptor::Output EtcdAcceptor::start() {
 EtcdAcceptor::Output EtcdAcceptor::evaluate(bool fresh) {
   Known next = *memory_->known;
   const auto settle = [&](Verdict verdict) {
-    return fresh ? answer(verdict, *memory_->known) : read();
+    if (!fresh) {
+      return read();
+    }
+    if (maybe_done_ && writes_record(request_) && verdict != Verdict::accepted &&
+        verdict != Verdict::two_values) {
+      return fault(FaultKind::unreachable,
+                   "no answer in time, and others have changed the lock since");
+    }
+    return answer(verdict, *memory_->known);
   };
   if (const auto* accept = std::get_if<Accept>(&request_)) {
     if (tentative_ && tentative_->record_revision == next.record_revision) {
@@ -124,7 +137,17 @@ EtcdTxn EtcdAcceptor::change(const Known& next, const Step& step) const {
   }
   if (step.durable_changed) {
     txn.puts.push_back({.key = record_key, .value = durable_text(next.durable)});
+    // A first heartbeat may have come since what is known was read; no later one can.
+    std::set<FencingToken> past;
     for (const auto& [token, revision] : known.beat_revisions) {
+      past.insert(token);
+    }
+    if (known.durable.value) {
+      for (const Holder& holder : known.durable.value->holders) {
+        past.insert(holder.token);
+      }
+    }
+    for (const FencingToken token : past) {
       if (!next.durable.value || next.durable.value->find(token) == nullptr) {
         txn.deletes.push_back(beat_key(token));
       }
@@ -168,7 +191,7 @@ EtcdAcceptor::Output EtcdAcceptor::on_outcome(const EtcdOutcome& outcome) {
 }
 
 EtcdAcceptor::Output EtcdAcceptor::on_unknown() {
-  verdict_.reset();
+  maybe_done_ = maybe_done_ || std::exchange(verdict_, std::nullopt).has_value();
   return read();
 }
 

@@ -10,7 +10,8 @@
 // Invariants:  a change is written only over the very state that apply() saw: the record's
 //              revision, and of the soft state what the decision rests on;
 //              a refusal, and the promise to a prepare, come from a state read within the request;
-//              a call whose outcome is unknown is followed by reading, never by a guess.
+//              a call whose outcome is unknown is followed by reading, never by a guess: a value
+//              that may have been accepted, and overwritten, is never told to be refused.
 // Threads: none; one object for one request.      Never does: I/O.
 #pragma once
 
@@ -84,6 +85,7 @@ class EtcdAcceptor {
   Request request_;
   std::optional<EtcdMemory::Tentative> tentative_;
   std::optional<Verdict> verdict_;  // of the change under way
+  bool maybe_done_ = false;         // a change had no answer
   std::uint32_t lost_ = 0;
 };
 

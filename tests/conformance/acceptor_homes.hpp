@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "conformance/acceptor_port.hpp"
+#include "conformance/etcd_port.hpp"
 
 namespace dexlock::testing {
 
@@ -20,6 +21,10 @@ struct Home {
   std::function<std::unique_ptr<AcceptorPort>()> make;
   std::string program;             // skipped, visibly, where it is missing
   bool promises_on_sight = false;  // a sole acceptor shows no promise before the value
+  // The one acceptor of its group has chosen what it accepts: no token comes back, so its
+  // heartbeat goes with the record that no longer lists it.
+  bool forgets_past_beats = false;
+  std::string plugin = {};  // skipped as well
 
   friend std::ostream& operator<<(std::ostream& out, const Home& home) { return out << home.name; }
 };
@@ -31,6 +36,16 @@ inline std::string path_of(const std::string& program) {
     }
   }
   return "";
+}
+
+// Empty: it can be tested.
+inline std::string why_skipped(const Home& home) {
+  if (path_of(home.program).empty()) {
+    return home.program + " is not installed";
+  }
+  return home.plugin.empty() || ::access(home.plugin.c_str(), R_OK) == 0
+             ? ""
+             : home.plugin + " is not built";
 }
 
 inline std::vector<Home> homes() {
@@ -46,6 +61,8 @@ inline std::vector<Home> homes() {
           {"sole", [] { return std::make_unique<EmbeddedPort>(true); }, "sh", true},
           {"native", [] { return std::make_unique<NativePort>(); }, "sh"},
           {"served", [] { return std::make_unique<ServedPort>(); }, "sh"},
+          {"etcd", [] { return std::make_unique<EtcdPort>(path_of("etcd")); }, "etcd", true, true,
+           etcd_plugin()},
           shell("dash", {"dash"}),
           shell("bash", {"bash", "--posix"}),
           shell("busybox", {"busybox", "sh"}),

@@ -48,6 +48,7 @@ class AcceptorPort {
   virtual void turn_to(int) {}
   // What is not durable may be told after a reboot, too, but need not.
   [[nodiscard]] virtual bool keeps_beats_over_a_reboot() const = 0;
+  [[nodiscard]] virtual bool keeps_tickets_over_a_reboot() const { return false; }
   [[nodiscard]] virtual bool shows_tickets() const = 0;
   // Promises may be lost with what is volatile; then the ceiling counts.
   [[nodiscard]] virtual bool leaves_promises_unsynced() const { return true; }
