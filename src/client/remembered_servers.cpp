@@ -8,7 +8,9 @@ namespace dexlock {
 std::string remembered_servers(const Config& config) {
   std::vector<std::string> entries;
   for (const ServerEntry& entry : config.servers) {
-    entries.push_back(entry.shown);
+    // Below another prefix of the same cluster is another group.
+    const bool etcd = entry.kind == ServerEntry::Kind::etcd;
+    entries.push_back(etcd ? entry.shown + ' ' + config.etcd_prefix : entry.shown);
   }
   std::ranges::sort(entries);
   std::string servers = config.remote_path + '\n';

@@ -123,3 +123,71 @@ within() {
   [ "$status" -ne 0 ]
   [[ $stderr == *"does not permit"*"/other/"* ]]
 }
+
+lines_follow() {
+  local lines
+  lines=$(wc -l <"$BATS_TEST_TMPDIR/journal")
+  eventually 100 eval '[ "$(wc -l <"$BATS_TEST_TMPDIR/journal")" -gt $((lines + 20)) ]'
+}
+
+@test "four clients while the leader is killed, a member hangs, and the keys are compacted" {
+  cat >"$BATS_TEST_TMPDIR/work" <<'END'
+#!/bin/sh
+# Shorter than the time to stop, so it ends by itself whatever comes.
+trap : TERM
+echo "start $DEXLOCK_TOKEN" >>"$1/journal"
+echo "at $DEXLOCK_TOKEN" >>"$1/journal"
+echo "stop $DEXLOCK_TOKEN" >>"$1/journal"
+END
+  cat >"$BATS_TEST_TMPDIR/client" <<'END'
+#!/bin/sh
+until [ -e "$1/over" ]; do
+  dex-lock run --timeout 10 job -- "$1/work" "$1" || [ $? -eq 121 ] || exit 1
+done
+END
+  chmod +x "$BATS_TEST_TMPDIR/work" "$BATS_TEST_TMPDIR/client"
+  : >"$BATS_TEST_TMPDIR/journal"
+  local -a clients
+  for i in 1 2 3 4; do
+    on_host "$i" "$BATS_TEST_TMPDIR/client" "$BATS_TEST_TMPDIR" 2>"$BATS_TEST_TMPDIR/client.$i" 3>&- &
+    clients[i]=$!
+  done
+  lines_follow
+  victim=$(leader)
+  kill -KILL "${pids[victim]}"
+  wait "${pids[victim]}" || true
+  lines_follow
+  etcd_start "$victim"
+  eventually 60 healthy
+  hung=$(leader)
+  kill -STOP "${pids[hung]}"
+  lines_follow
+  kill -CONT "${pids[hung]}"
+  eventually 60 healthy
+  revision=$(ctl endpoint status --write-out fields | sed -nE '/^"Revision"/{s/.* : //p;q}')
+  ctl compact "$revision"
+  lines_follow
+  touch "$BATS_TEST_TMPDIR/over"
+  for i in 1 2 3 4; do
+    wait "${clients[i]}" || { cat "$BATS_TEST_TMPDIR/client.$i" && false; }
+  done
+  (source "$BATS_TEST_DIRNAME/../cli/place.bash" && judge "$BATS_TEST_TMPDIR/journal")
+}
+
+@test "below another prefix are other locks" {
+  [ "$(get-lock --print-token x)" = 1 ]
+  release-lock x
+  echo "etcd_prefix /other/" >"$DEXLOCK_CONF/options"
+  [ "$(get-lock --print-token x)" = 1 ]
+  [ "$(ctl get --prefix --keys-only /other/lock/ | grep .)" = /other/lock/x ]
+  rm "$DEXLOCK_CONF/options"
+  [ "$(on_host other get-lock --print-token x)" = 2 ]
+}
+
+@test "keys that were removed are not taken for a new beginning" {
+  get-lock x
+  release-lock x
+  ctl del --prefix /dex-lock/v1/
+  run --separate-stderr within 60 get-lock x
+  [ "$status" -eq 78 ]
+}
