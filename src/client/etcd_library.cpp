@@ -45,7 +45,9 @@ Result<std::unique_ptr<EtcdService>> make_etcd_service(const EtcdService::Option
   std::string why;
   void* library = load_etcd_library(why);
   if (library == nullptr) {
-    return fail(Errc::bad_config, "etcd: " + why + "; install it, or build with DEXLOCK_ETCD=ON");
+    return fail(
+        Errc::bad_config,
+        "etcd: " + why + "; install the package dex-lock-etcd, or build with DEXLOCK_ETCD=ON");
   }
   const auto version = reinterpret_cast<EtcdVersionFunction>(::dlsym(library, kEtcdPluginVersion));
   const auto make = reinterpret_cast<EtcdMakeFunction>(::dlsym(library, kEtcdPluginMake));
