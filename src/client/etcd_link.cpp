@@ -270,7 +270,10 @@ class EtcdLink final : public Link {
       case Kind::unknown:
         break;
     }
-    return "no endpoint answers (" + text + ")";
+    // TLS 1.3 has no better word for a certificate that the server does not take.
+    return (options_.tls ? "no endpoint answers, or none takes this client's certificate ("
+                         : "no endpoint answers (") +
+           text + ")";
   }
 
   [[nodiscard]] static Errc code_of(Kind kind) {

@@ -3,6 +3,7 @@
 //
 // Threads: as EtcdService; one thread of its own hands out what has come.
 #include <etcd.grpc.pb.h>
+#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 
 #include <csignal>
@@ -133,6 +134,7 @@ EtcdOutcome outcome_of(pb::TxnResponse& response) {
 class GrpcService final : public EtcdService {
  public:
   explicit GrpcService(const Options& options) {
+    gpr_set_log_function([](gpr_log_func_args*) {});  // what is wrong is told with each call
     sigset_t all;
     sigset_t before;
     sigfillset(&all);

@@ -3,6 +3,7 @@
 #   etcd_setup [MEMBER-OPTION...]   starts it, and the configuration for it
 #   etcd_teardown
 #   etcd_start N                    starts member N (1 to 3), also again
+#   etcd_start_all_anew http|https [MEMBER-OPTION...]    after killing them
 #   ctl ARG...                      etcdctl at the whole cluster
 #   eventually SECONDS CMD...       repeats CMD until it succeeds
 #   on_host NAME CMD...             as a caller on another host
@@ -19,11 +20,25 @@ eventually() {
 etcd_start() {
   local n=$1
   env -u ETCDCTL_API ETCD_UNSUPPORTED_ARCH=arm64 etcd --name "m$n" --data-dir "$BATS_TEST_TMPDIR/m$n" \
-    --listen-client-urls "http://127.0.0.1:${ports[n - 1]}" --advertise-client-urls "http://127.0.0.1:${ports[n - 1]}" \
+    --listen-client-urls "$scheme://127.0.0.1:${ports[n - 1]}" --advertise-client-urls "$scheme://127.0.0.1:${ports[n - 1]}" \
     --listen-peer-urls "http://127.0.0.1:${ports[n + 2]}" --initial-advertise-peer-urls "http://127.0.0.1:${ports[n + 2]}" \
     --initial-cluster "$members" --initial-cluster-token "t${ports[0]}" --log-level error "${etcd_options[@]}" \
     >>"$BATS_TEST_TMPDIR/m$n.log" 2>&1 3>&- &
   pids[n]=$!
+}
+
+etcd_start_all_anew() {
+  local n
+  scheme=$1
+  shift
+  etcd_options=("$@")
+  for n in 1 2 3; do
+    kill -KILL "${pids[n]}"
+    wait "${pids[n]}" || true
+  done
+  for n in 1 2 3; do
+    etcd_start "$n"
+  done
 }
 
 etcd_setup() {
@@ -31,6 +46,7 @@ etcd_setup() {
   command -v etcdctl >/dev/null || skip "etcdctl is not installed"
   [ -e "$DEXLOCK_BIN/../lib/dex-lock/libdexlock_etcd.so" ] || skip "built without etcd"
   etcd_options=("$@")
+  scheme=http
   mapfile -t ports < <(python3 -c 'import socket
 all = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
 for one in all: print(one.getsockname()[1])')

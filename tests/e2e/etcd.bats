@@ -86,22 +86,25 @@ within() {
   kill -KILL "${pids[@]}"
   status=0
   wait "$holder" || status=$?
-  [ "$status" -ne 0 ]
-  [ "$status" -ne 124 ]
-  run --separate-stderr within 60 get-lock x
-  [ "$status" -ne 0 ]
-  [ "$status" -ne 124 ]
+  [ "$status" -eq 121 ]
+  run -1 --separate-stderr within 60 get-lock x
   [[ $stderr == *"no endpoint answers"* ]]
+  run -1 within 60 dex-lock status
+  run -124 --separate-stderr within 60 dex-lock run --try x -- true
 }
 
 @test "keys that were made in another cluster are refused" {
-  get-lock x
+  get-lock x 5
   group=$(ctl get --print-value-only /dex-lock/v1/group)
   read -r version incarnation _ rest <<<"$group"
   ctl put /dex-lock/v1/group "$version $incarnation 0123456789abcdef $rest"
-  run --separate-stderr within 60 get-lock y
-  [ "$status" -ne 0 ]
+  run -78 --separate-stderr within 60 get-lock y
   [[ $stderr == *"its locks were made in cluster 0123456789abcdef"* ]]
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  # Whoever has a lock there has it until its lease ends, and is told.
+  run -0 --separate-stderr within 60 get-lock x 5
+  echo "$stderr"
+  eventually 60 eval 'status=0; get-lock x 5 2>"$BATS_TEST_TMPDIR/why" || status=$?; [ "$status" -eq 78 ]'
 }
 
 @test "no permission for the prefix is one clear line" {
@@ -112,15 +115,13 @@ within() {
   ctl role grant-permission locks --prefix=true readwrite /dex-lock/v1/
   ctl user grant-role locks locks
   ctl auth enable
-  run --separate-stderr within 60 get-lock x
-  [ "$status" -ne 0 ]
+  run -77 --separate-stderr within 60 get-lock x
   [[ $stderr == *"does not permit"* ]]
   echo "locks:pass" >"$DEXLOCK_CONF/user"
   echo "etcd_user_file user" >"$DEXLOCK_CONF/options"
   within 60 get-lock x
   echo "etcd_prefix /other/" >>"$DEXLOCK_CONF/options"
-  run --separate-stderr within 60 get-lock y
-  [ "$status" -ne 0 ]
+  run -77 --separate-stderr within 60 get-lock y
   [[ $stderr == *"does not permit"*"/other/"* ]]
 }
 
@@ -188,6 +189,61 @@ END
   get-lock x
   release-lock x
   ctl del --prefix /dex-lock/v1/
-  run --separate-stderr within 60 get-lock x
-  [ "$status" -eq 78 ]
+  run -78 --separate-stderr within 60 get-lock x
+  [ "${#stderr_lines[@]}" -eq 1 ]
+}
+
+@test "without the plugin each command says what is missing" {
+  mkdir "$BATS_TEST_TMPDIR/bin"
+  cp "$DEXLOCK_BIN/dex-lock" "$BATS_TEST_TMPDIR/bin"
+  ln -s dex-lock "$BATS_TEST_TMPDIR/bin/get-lock"
+  run -78 --separate-stderr "$BATS_TEST_TMPDIR/bin/get-lock" x
+  [[ $stderr == *"libdexlock_etcd.so is not installed; install the package dex-lock-etcd"* ]]
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  run -125 "$BATS_TEST_TMPDIR/bin/dex-lock" run x -- true
+}
+
+@test "out of space is one clear line, and passes" {
+  get-lock x
+  etcd_start_all_anew http --quota-backend-bytes 4096
+  eventually 60 healthy_or_full
+  run -1 --separate-stderr within 60 get-lock y
+  [[ $stderr == *"out of space"*"compact, defragment and disarm"* ]]
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  etcd_start_all_anew http
+  eventually 60 ctl alarm disarm
+  eventually 60 get-lock y
+  eventually 60 get-lock x
+}
+
+healthy_or_full() {
+  ctl get /dex-lock/v1/group >/dev/null 2>&1
+}
+
+@test "with TLS: certificates on both sides, and one clear line without" {
+  command -v openssl >/dev/null || skip "openssl is not installed"
+  cd "$DEXLOCK_CONF"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority \
+    -keyout authority.key -out authority.pem 2>/dev/null
+  for who in member client; do
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$who" -keyout "$who.key" -out "$who.csr" 2>/dev/null
+    echo "subjectAltName=IP:127.0.0.1" >ext
+    openssl x509 -req -in "$who.csr" -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile ext \
+      -out "$who.pem" 2>/dev/null
+  done
+  etcd_start_all_anew https --cert-file "$PWD/member.pem" --key-file "$PWD/member.key" \
+    --trusted-ca-file "$PWD/authority.pem" --client-cert-auth
+  echo "etcds://$endpoints" >lock_servers
+  printf '%s\n' "tls_authority authority.pem" "tls_certificate client.pem" "tls_key client.key" >options
+  eventually 60 get-lock x
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=stranger \
+    -keyout stranger.key -out stranger.pem 2>/dev/null
+  printf '%s\n' "tls_authority stranger.pem" "tls_certificate client.pem" "tls_key client.key" >options
+  run -77 --separate-stderr within 60 get-lock y
+  [[ $stderr == *"look at the certificates"* ]]
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  printf '%s\n' "tls_authority authority.pem" "tls_certificate stranger.pem" "tls_key stranger.key" >options
+  run -1 --separate-stderr within 60 get-lock y
+  [[ $stderr == *"or none takes this client's certificate"* ]]
+  [ "${#stderr_lines[@]}" -eq 1 ]
 }
