@@ -323,6 +323,7 @@ class Session {
   // session_hold.cpp: having it, and giving it up
   void on_beat_reply(SessionOutput& output, Beat& beat, std::size_t server, const Reply& reply,
                      Instant now);
+  [[nodiscard]] bool is_of_another(const State& state) const;
   void on_repaired(SessionOutput& output, std::size_t server, const Answer& answer);
   void settle_beat(SessionOutput& output, Beat& beat, Instant now);
   [[nodiscard]] Beat* find_beat(AttemptId attempt);

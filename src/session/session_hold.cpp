@@ -69,6 +69,10 @@ void Session::on_beat_reply(SessionOutput& output, Beat& beat, std::size_t serve
       lose(output, "the lock was taken away");
       return;
     case Verdict::beating:
+      if (is_of_another(state)) {
+        lose(output, "the lock servers have forgotten it, and granted it to another");
+        return;
+      }
       beat.acked[server] = true;
       break;
     case Verdict::fenced:
@@ -88,6 +92,14 @@ void Session::on_beat_reply(SessionOutput& output, Beat& beat, std::size_t serve
         Send{server, side_attempt_++, Accept{granted_at_, *record_, std::nullopt, false}});
   }
   settle_beat(output, beat, now);
+}
+
+// A value above this one's grant, or on the only server, descends from it or shows that it is lost:
+// a server was set back to an earlier state, and granted the same token once more.
+bool Session::is_of_another(const State& state) const {
+  const Holder* holder = state.value ? state.value->find(token_) : nullptr;
+  return holder != nullptr && holder->client != setup_.claim.client &&
+         (state.accepted > granted_at_ || setup_.servers == 1);
 }
 
 // A server has caught up: it can take the heartbeat now. Same number, same start.

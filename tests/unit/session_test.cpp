@@ -237,6 +237,52 @@ TEST_F(SessionTest, StopsAtOnceWhenTheLockWasTakenAway) {
   EXPECT_EQ(cluster.count<Lost>(a), 1U);
 }
 
+Record granted_again(FencingToken token) {
+  Record record{.count = token.value, .op = {"again"}};
+  record.holders.push_back({.token = token,
+                            .client = {"other"},
+                            .op = {"again"},
+                            .terms = FakeCluster::terms(seconds(10)),
+                            .who = "other"});
+  return record;
+}
+
+// Servers that were set back to an earlier state have granted its token once more.
+TEST_F(SessionTest, StopsAtOnceWhenItsTokenIsOfAnother) {
+  const auto a = holder("a");
+  const Ballot above{.round = 50, .proposer = {9, 9}};
+  for (std::size_t server = 0; server < 3; ++server) {
+    auto& s = cluster.server(server);
+    static_cast<void>(apply(s.durable, s.soft, s.boot,
+                            Accept{above, granted_again(cluster.session(a).token()), {}, false}));
+  }
+  cluster.renew(a);
+  cluster.run_for(Nanoseconds(0));
+  EXPECT_FALSE(cluster.holds(a));
+  EXPECT_EQ(cluster.count<Lost>(a), 1U);
+}
+
+// Of one server among several that says nothing: it may have accepted what was never chosen.
+TEST_F(SessionTest, BelievesAnOnlyServerWhateverTheBallotThatItsTokenIsOfAnother) {
+  const Ballot below{.round = 0, .proposer = {9, 9}};
+  for (const std::size_t servers : {1U, 3U}) {
+    FakeCluster some(servers);
+    const auto a = some.add("a");
+    some.acquire(a);
+    some.run_for(Nanoseconds(0));
+    ASSERT_TRUE(some.holds(a));
+    auto& s = some.server(0);
+    s.durable = absent_record(Epoch{1});
+    ASSERT_EQ(apply(s.durable, s.soft, s.boot,
+                    Accept{below, granted_again(some.session(a).token()), {}, false})
+                  .verdict,
+              Verdict::accepted);
+    some.renew(a);
+    some.run_for(Nanoseconds(0));
+    EXPECT_EQ(some.holds(a), servers > 1) << servers;
+  }
+}
+
 TEST_F(SessionTest, HasNothingMoreToDoAfterItGaveUpWaiting) {
   holder("a");
   const auto b = waiter("b");
