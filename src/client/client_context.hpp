@@ -23,7 +23,9 @@ struct ClientContext {
       const ConfigPlaces& places = standard_config_places());
 
   [[nodiscard]] ClusterOptions cluster_options() const {
-    return {.config = config, .remembered_group = memory.group()};
+    return {.config = config,
+            .remembered_group = memory.group(),
+            .revision_file = memory.revision_file()};
   }
 };
 

@@ -46,7 +46,7 @@ void Cluster::make_link(std::size_t server) {
       {.on_greeting = [this,
                        server](const LinkGreeting& greeting) { on_greeting(server, greeting); },
        .on_down = [this, server](Error why) { on_down(server, std::move(why)); }},
-      options_.pool);
+      options_.pool, options_.revision_file);
 }
 
 void Cluster::open() {
@@ -108,7 +108,7 @@ bool Cluster::is_local() const {
 
 bool Cluster::pushes() const {
   return std::ranges::all_of(options_.config.servers, [](const ServerEntry& entry) {
-    return entry.kind == ServerEntry::Kind::socket;
+    return entry.kind == ServerEntry::Kind::socket || entry.kind == ServerEntry::Kind::etcd;
   });
 }
 

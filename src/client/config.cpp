@@ -12,7 +12,10 @@
 
 #include "client/config_file.hpp"
 #include "client/local_paths.hpp"
+#include "etcd/etcd_sight.hpp"
+#include "lock/fields.hpp"
 #include "lock/quoted_text.hpp"
+#include "system/duration_text.hpp"
 #include "transport/ssh_command.hpp"
 
 namespace dexlock {
@@ -169,7 +172,21 @@ Result<std::vector<std::string>> parse_sshopt(const path& file, std::string_view
 
 constexpr std::string_view kKnownOptions =
     "known are: allow_unsynced_store yes|no, fast_ballots yes|no, tls_certificate FILE, tls_key "
-    "FILE, tls_authority FILE, etcd_user_file FILE, etcd_prefix PREFIX";
+    "FILE, tls_authority FILE, etcd_user_file FILE, etcd_prefix PREFIX, etcd_idle DURATION";
+
+// A number of days may be more than a duration elsewhere.
+Result<std::chrono::seconds> parse_idle(std::string_view value) {
+  constexpr std::uint64_t kDaysMax = 3650;
+  if (value.ends_with('d')) {
+    const auto days = parse_number(value.substr(0, value.size() - 1), kDaysMax);
+    if (days && *days > 0) {
+      return std::chrono::hours(24 * *days);
+    }
+  }
+  const auto idle = parse_duration(value, {.min = std::chrono::seconds(1)}, "it");
+  return idle ? Result<std::chrono::seconds>(std::chrono::ceil<std::chrono::seconds>(*idle))
+              : fail(Errc::bad_config, idle.error().text);
+}
 
 Result<void> set_option(std::string_view key, std::string_view value, Config& config) {
   for (const auto& [name, flag] : {std::pair("allow_unsynced_store", &config.allow_unsynced),
@@ -195,7 +212,20 @@ Result<void> set_option(std::string_view key, std::string_view value, Config& co
     if (!value.starts_with('/') || !value.ends_with('/') || value.contains('#')) {
       return fail(Errc::bad_config, "it must begin and end with / and contain no #");
     }
+    if (is_ambiguous_prefix(value)) {
+      return fail(Errc::bad_config,
+                  "none of its parts may be lock, beat, wait, mark or past: its keys could be "
+                  "those of a shorter prefix");
+    }
     config.etcd_prefix = value;
+    return {};
+  }
+  if (key == "etcd_idle") {
+    const auto idle = parse_idle(value);
+    if (!idle) {
+      return std::unexpected(idle.error());
+    }
+    config.etcd_idle = *idle;
     return {};
   }
   return fail(Errc::bad_config, "unknown key " + quoted_text(key));

@@ -11,6 +11,7 @@
 // Threads:     any; reads environment and files.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct Config {
   TlsFiles tls;                          // for tls:// and etcds:// servers; absolute
   std::filesystem::path etcd_user_file;  // absolute
   std::string etcd_prefix = "/dex-lock/v1/";
+  std::chrono::seconds etcd_idle = std::chrono::hours(24 * 30);
   std::vector<std::string> warnings;  // each one line
 
   friend bool operator==(const Config&, const Config&) = default;

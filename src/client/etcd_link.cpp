@@ -3,45 +3,68 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <map>
 #include <optional>
 #include <utility>
 
-#include "client/config_file.hpp"
-#include "client/etcd_library.hpp"
-#include "etcd/etcd_acceptor.hpp"
+#include "client/etcd_calls.hpp"
+#include "client/etcd_requests.hpp"
+#include "client/etcd_trouble.hpp"
+#include "client/etcd_watcher.hpp"
 #include "etcd/etcd_group.hpp"
+#include "etcd/etcd_sight.hpp"
 #include "lock/lock_name.hpp"
 #include "store/machine.hpp"
 
 namespace dexlock {
 namespace {
 
-using std::chrono::milliseconds;
-using EtcdClock = std::chrono::steady_clock;  // for waiting only
+using Outcome = EtcdCalls::Outcome;
+using EtcdTroubleKind = EtcdTrouble::Kind;
 
-constexpr milliseconds kEtcdCallLimit{1200};  // then another endpoint is asked
-constexpr milliseconds kEtcdAskLimit{4500};   // for all tries; below what a cluster waits
-constexpr milliseconds kEtcdPause{100};       // before a try after one that failed at once
+constexpr std::chrono::seconds kRevisionNoted{10};  // by who lives longer than a moment
 constexpr std::size_t kEtcdIncarnationBytes = 12;
+constexpr std::int64_t kEtcdNamesAtOnce = 5000;  // far below what one message may carry
 
 class EtcdLink final : public Link {
  public:
   EtcdLink(boost::asio::io_context& loop, EtcdLinkOptions options, Handlers handlers)
-      : loop_(loop), options_(std::move(options)), handlers_(std::move(handlers)) {}
+      : loop_(loop),
+        options_(std::move(options)),
+        handlers_(std::move(handlers)),
+        revision_(remembered_revision(options_.revision_file)) {}
   ~EtcdLink() override { close(); }
 
   void open() override {
     close();
     alive_ = std::make_shared<bool>(true);
-    auto service = make_service();
-    if (!service) {
-      boost::asio::post(loop_, guarded([this, why = service.error()] { down(why); }));
+    if (!options_.access) {
+      post([this] { down(options_.access.error()); });
       return;
     }
-    service_ = std::move(*service);
+    auto service = options_.make_service(options_.access->service);
+    if (!service) {
+      post([this, why = service.error()] { down(why); });
+      return;
+    }
+    calls_ = std::make_unique<EtcdCalls>(
+        loop_, std::move(*service),
+        EtcdCalls::Options{.endpoints = options_.access->service.endpoints.size(),
+                           .user = options_.access->user,
+                           .password = options_.access->password,
+                           .revision = revision_});
+    requests_ = std::make_unique<EtcdRequests>(
+        loop_, *calls_,
+        EtcdRequests::Options{.said = said_of(), .prefix = options_.prefix, .idle = options_.idle},
+        [this](const std::string& why) {
+          down({Errc::store_gone, why});
+        });
+    watcher_ = std::make_unique<EtcdWatcher>(
+        loop_, *calls_, options_.prefix + "lock/",
+        [this](const Where& where, const std::string& name, ReplyHandler handler) {
+          request(where, name, Read{}, std::move(handler));
+        });
+    calls_->on_left = [this](std::size_t endpoint) { watcher_->left(endpoint); };
     look_at_group([this] { greet(); });
   }
 
@@ -49,57 +72,48 @@ class EtcdLink final : public Link {
     if (alive_) {
       *std::exchange(alive_, nullptr) = false;
     }
-    service_.reset();
-    memories_.clear();
-    signed_in_ = false;
+    note_revision();
+    watcher_.reset();
+    requests_.reset();
+    calls_.reset();
   }
 
   void request(const Where& where, const std::string& name, Request request,
                ReplyHandler handler) override {
-    if (!service_) {
+    if (!calls_) {
       return;
     }
-    auto& memory = memories_[name];
-    if (!memory) {
-      memory = std::make_shared<EtcdMemory>();
+    if (EtcdCalls::Clock::now() - noted_ >= kRevisionNoted) {
+      note_revision();
     }
-    auto work = std::make_shared<Work>(
-        Work{.acceptor = EtcdAcceptor({.where = where,
-                                       .prefix = options_.prefix,
-                                       .name = name,
-                                       .server = options_.shown,
-                                       .group = {.key = group_key(), .revision = group_revision_},
-                                       .cluster = cluster_},
-                                      memory, std::move(request)),
-             .handler = std::move(handler),
-             .until = EtcdClock::now() + kEtcdAskLimit});
     const bool member = group_.active && group_.group && group_.group->id == where.group &&
                         group_.incarnation == where.incarnation;
-    boost::asio::post(
-        loop_, guarded([this, work, member] {
-          if (member) {
-            advance(work, work->acceptor.start());
-          } else {
-            work->handler(Fault{FaultKind::not_member, options_.shown + ": serves another group"});
-          }
-        }));
+    if (member) {
+      requests_->ask(where, name, std::move(request), std::move(handler));
+    } else {
+      post([handler = std::move(handler), shown = options_.shown] {
+        handler(Fault{FaultKind::not_member, shown + ": serves another group"});
+      });
+    }
   }
 
   void change_group(const GroupStep& step, GroupHandler handler) override {
+    if (!calls_) {
+      return;
+    }
     EtcdGroup next = group_;
     const bool proposes = step.kind == GroupStep::Kind::propose;
     // What stands is not written again: all who rest on it compare its revision.
     if (group_.group && (proposes || (group_.active && *group_.group == step.group))) {
-      boost::asio::post(loop_, guarded([handler, stands = *group_.group] { handler(stands); }));
+      post([handler, stands = *group_.group] { handler(stands); });
       return;
     }
     if (proposes) {
       next.group = step.group;
     } else if (group_.group != step.group) {
-      boost::asio::post(
-          loop_, guarded([handler, this] {
-            handler(fail(Errc::bad_config, options_.shown + ": belongs to another group"));
-          }));
+      post([handler, shown = options_.shown] {
+        handler(fail(Errc::bad_config, shown + ": belongs to another group"));
+      });
       return;
     } else {
       next.active = true;
@@ -107,202 +121,97 @@ class EtcdLink final : public Link {
     EtcdTxn txn;
     txn.compares.push_back({.key = group_key(), .revision = group_revision_});
     txn.puts.push_back({.key = group_key(), .value = etcd_group_text(next)});
-    call(txn, EtcdClock::now() + kEtcdAskLimit,
-         [this, step, handler = std::move(handler)](const auto&) {  // whoever was first: it is read
-           look_at_group([this, step, handler] {
-             const bool stands = group_.group && (step.kind == GroupStep::Kind::propose ||
-                                                  (group_.active && *group_.group == step.group));
-             if (stands) {
-               handler(*group_.group);
-             } else {
-               handler(fail(Errc::no_quorum, options_.shown + ": its group could not be formed"));
-             }
-           });
-         });
+    // Whoever was first: it is read.
+    call(std::move(txn), [this, step, handler = std::move(handler)](const Outcome&) {
+      look_at_group([this, step, handler] {
+        const bool stands = group_.group && (step.kind == GroupStep::Kind::propose ||
+                                             (group_.active && *group_.group == step.group));
+        if (stands) {
+          handler(*group_.group);
+        } else {
+          handler(fail(Errc::no_quorum, options_.shown + ": its group could not be formed"));
+        }
+      });
+    });
   }
 
   void ask(const Question& question, ToldHandler handler) override {
-    if (!std::holds_alternative<Ping>(question) && !std::holds_alternative<ListKeys>(question)) {
-      boost::asio::post(
-          loop_, guarded([this, handler] {
-            handler(Fault{FaultKind::refused, options_.shown + ": this server cannot tell"});
-          }));
+    if (!calls_) {
       return;
     }
-    const bool lists = std::holds_alternative<ListKeys>(question);
-    EtcdTxn txn;
-    const std::string locks = options_.prefix + "lock/";
-    EtcdRange range = lists ? range_of_prefix(locks) : EtcdRange{.key = group_key()};
-    range.keys_only = true;
-    range.limit = static_cast<std::int64_t>(kNamesToldMax);
-    txn.ranges.push_back(std::move(range));
-    call(txn, EtcdClock::now() + kEtcdAskLimit,
-         [this, lists, handler = std::move(handler), skip = locks.size()](const auto& outcome) {
-           if (!outcome) {
-             handler(fault_of(outcome.error()));
-           } else if (!lists) {
-             handler(Pong{});
-           } else {
-             Keys keys;
-             for (const EtcdKeyValue& kv : outcome->ranges.at(0)) {
-               std::string name = kv.key.substr(std::min(skip, kv.key.size()));
-               if (LockName::parse(name)) {
-                 keys.names.push_back(std::move(name));
-               }
-             }
-             std::ranges::sort(keys.names);
-             handler(std::move(keys));
-           }
-         });
+    if (std::holds_alternative<Ping>(question)) {
+      ask_range({.key = group_key(), .keys_only = true}, handler,
+                [handler](const auto&) { handler(Pong{}); });
+    } else if (std::holds_alternative<ListKeys>(question)) {
+      const EtcdRange all = range_of_prefix(options_.prefix + "lock/");
+      ask_names(all.key, std::make_shared<Keys>(), std::move(handler));
+    } else if (const auto* holds = std::get_if<ListHolds>(&question)) {
+      ask_range(keys_of(holds->key).pasts(), handler,
+                [handler](const auto& kvs) { handler(PastHolds{past_holds_of(kvs)}); });
+    } else {
+      post([handler, shown = options_.shown] {
+        handler(Fault{FaultKind::refused, shown + ": this server cannot tell"});
+      });
+    }
+  }
+
+  void watch(const Where& where, const std::string& name, const ClientId& client,
+             AnswerHandler handler) override {
+    if (watcher_) {
+      watcher_->watch(where, name, client, std::move(handler));
+    }
+  }
+
+  void unwatch(const std::string& name, const ClientId& client) override {
+    if (watcher_) {
+      watcher_->unwatch(name, client);
+    }
   }
 
  private:
-  using Outcome = std::expected<EtcdOutcome, EtcdTrouble>;
-  using Kind = EtcdTrouble::Kind;
-  struct Work {
-    EtcdAcceptor acceptor;
-    ReplyHandler handler;
-    EtcdClock::time_point until;
-    std::int64_t lease = 0;
-  };
-
   [[nodiscard]] std::string group_key() const { return options_.prefix + "group"; }
+  [[nodiscard]] EtcdKeys keys_of(const std::string& name) const { return {options_.prefix, name}; }
 
-  [[nodiscard]] std::function<void()> guarded(std::function<void()> what) const {
-    return [alive = alive_, what = std::move(what)] {
+  // On the loop, unless the link is closed before.
+  void post(std::function<void()> what) {
+    boost::asio::post(loop_, [alive = alive_, what = std::move(what)] {
       if (alive && *alive) {
         what();
       }
-    };
+    });
   }
 
-  // On the loop, with what the service's thread has got.
-  template <class T>
-  EtcdHandler<T> posted(std::function<void(const std::expected<T, EtcdTrouble>&)> what) {
-    return [&loop = loop_, alive = alive_, what = std::move(what)](auto got) {
-      boost::asio::post(loop, [alive, what, got = std::move(got)] {
-        if (*alive) {
-          what(got);
-        }
-      });
-    };
-  }
-
-  Result<std::unique_ptr<EtcdService>> make_service() {
-    EtcdService::Options options{.endpoints = options_.endpoints,
-                                 .tls = options_.tls,
-                                 .authority = {},
-                                 .certificate = {},
-                                 .key = {}};
-    for (const auto& [file, text] : {std::pair(options_.files.authority, &options.authority),
-                                     std::pair(options_.files.certificate, &options.certificate),
-                                     std::pair(options_.files.key, &options.key)}) {
-      if (options_.tls && !file.empty()) {
-        auto content = read_text(file);
-        if (!content) {
-          return std::unexpected(content.error());
-        }
-        *text = std::move(*content);
-      }
-    }
-    if (!options_.user_file.empty()) {
-      auto content = read_text(options_.user_file);
-      if (!content) {
-        return std::unexpected(content.error());
-      }
-      const std::string line = content->substr(0, content->find('\n'));
-      const auto colon = line.find(':');
-      if (colon == std::string::npos || colon == 0) {
-        return refuse_config(options_.user_file, "write NAME:PASSWORD into its first line");
-      }
-      user_ = line.substr(0, colon);
-      password_ = line.substr(colon + 1);
-    }
-    return make_etcd_service(options);
-  }
-
-  static Result<std::string> read_text(const std::filesystem::path& file) {
-    auto content = read_config_file(file);
-    if (content && !*content) {
-      return refuse_config(file, "is missing; options names it");
-    }
-    return content ? Result<std::string>(std::move(**content))
-                   : std::unexpected(std::move(content.error()));
+  void call(EtcdTxn txn, EtcdCalls::OutcomeHandler handler) {
+    calls_->transact(std::move(txn), EtcdCalls::Clock::now() + kEtcdAskLimit, std::move(handler));
   }
 
   void down(const Error& why) { handlers_.on_down(why); }
-
-  [[nodiscard]] Fault fault_of(const EtcdTrouble& trouble) const {
-    const auto kind = [&] {
-      switch (trouble.kind) {
-        case Kind::denied:
-        case Kind::signed_out:
-        case Kind::untrusted:
-          return FaultKind::denied;
-        case Kind::full:
-          return FaultKind::full;
-        case Kind::refused:
-          return FaultKind::refused;
-        case Kind::unknown:
-          break;
-      }
-      return FaultKind::unreachable;
-    }();
-    return Fault{kind, options_.shown + ": " + text_of(trouble)};
+  void down(const EtcdTrouble& trouble) { down(error_of(trouble, said_of())); }
+  [[nodiscard]] EtcdSaid said_of() const {
+    return {.shown = options_.shown,
+            .prefix = options_.prefix,
+            .tls = options_.access && options_.access->service.tls};
   }
 
-  [[nodiscard]] std::string text_of(const EtcdTrouble& trouble) const {
-    std::string text;
-    for (const char c : trouble.text.substr(0, 200)) {
-      text += c >= ' ' && c <= '~' ? c : '?';
+  void note_revision() {
+    if (calls_) {
+      revision_ = std::max(revision_, calls_->revision());
+      remember_revision(options_.revision_file, revision_);
+      noted_ = EtcdCalls::Clock::now();
     }
-    switch (trouble.kind) {
-      case Kind::denied:
-      case Kind::signed_out:
-        return "does not permit this (" + text + "); its user needs to read and write " +
-               options_.prefix;
-      case Kind::untrusted:
-        return "no trust between it and this client (" + text + "); look at the certificates";
-      case Kind::full:
-        return "out of space (" + text + "); compact, defragment and disarm its alarm";
-      case Kind::refused:
-        return "refuses the request (" + text + "); etcd 3.4 or later is needed";
-      case Kind::unknown:
-        break;
-    }
-    // TLS 1.3 has no better word for a certificate that the server does not take.
-    return (options_.tls ? "no endpoint answers, or none takes this client's certificate ("
-                         : "no endpoint answers (") +
-           text + ")";
-  }
-
-  [[nodiscard]] static Errc code_of(Kind kind) {
-    switch (kind) {
-      case Kind::denied:
-      case Kind::signed_out:
-      case Kind::untrusted:
-        return Errc::not_permitted;
-      case Kind::full:
-        return Errc::store_full;
-      case Kind::refused:
-        return Errc::bad_config;
-      case Kind::unknown:
-        break;
-    }
-    return Errc::no_quorum;
   }
 
   // Reads the group's key, makes it where it is missing, and goes on when it is known.
   void look_at_group(std::function<void()> then) {
     EtcdTxn txn;
     txn.ranges.push_back({.key = group_key()});
-    call(txn, EtcdClock::now() + kEtcdAskLimit, [this, then](const Outcome& outcome) {
+    call(std::move(txn), [this, then = std::move(then)](const Outcome& outcome) {
       if (!outcome) {
-        down({code_of(outcome.error().kind), options_.shown + ": " + text_of(outcome.error())});
+        down(outcome.error());
         return;
       }
       cluster_ = outcome->cluster;
-      if (outcome->ranges.at(0).empty()) {
+      if (outcome->ranges[0].empty()) {
         make_group(then);
         return;
       }
@@ -311,17 +220,17 @@ class EtcdLink final : public Link {
       if (!group) {
         down({Errc::store_damaged,
               options_.shown + ": its key " + group_key() + " is not what this program writes"});
-        return;
-      }
-      if (group->cluster != cluster_text(cluster_)) {
+      } else if (group->cluster != cluster_text(cluster_)) {
         down({Errc::bad_config, options_.shown + ": is etcd cluster " + cluster_text(cluster_) +
                                     ", but its locks were made in cluster " + group->cluster +
                                     " (restored from a snapshot?); see docs/etcd.md"});
-        return;
+      } else {
+        group_ = *group;
+        group_revision_ = kv.mod_revision;
+        requests_->set_place(
+            {.group = {.key = group_key(), .revision = group_revision_}, .cluster = cluster_});
+        then();
       }
-      group_ = *group;
-      group_revision_ = kv.mod_revision;
-      then();
     });
   }
 
@@ -333,9 +242,9 @@ class EtcdLink final : public Link {
     EtcdTxn txn;
     txn.compares.push_back({.key = group_key(), .revision = 0});
     txn.puts.push_back({.key = group_key(), .value = etcd_group_text(made)});
-    call(txn, EtcdClock::now() + kEtcdAskLimit, [this, then](const Outcome& outcome) {
-      if (!outcome && outcome.error().kind != Kind::unknown) {
-        down({code_of(outcome.error().kind), options_.shown + ": " + text_of(outcome.error())});
+    call(std::move(txn), [this, then](const Outcome& outcome) {
+      if (!outcome && outcome.error().kind != EtcdTroubleKind::unknown) {
+        down(outcome.error());
       } else {
         look_at_group(then);
       }
@@ -355,119 +264,49 @@ class EtcdLink final : public Link {
     handlers_.on_greeting(greeting);
   }
 
-  void advance(const std::shared_ptr<Work>& work, EtcdAcceptor::Output output) {
-    if (output.reply) {
-      const bool gone = std::holds_alternative<Fault>(*output.reply) &&
-                        std::get<Fault>(*output.reply).kind == FaultKind::not_member;
-      const std::string text = gone ? std::get<Fault>(*output.reply).text : "";
-      work->handler(std::move(*output.reply));
-      if (gone && alive_) {
-        boost::asio::post(loop_, guarded([this, text] { down({Errc::store_gone, text}); }));
-      }
-      return;
-    }
-    if (output.lease_seconds && work->lease == 0) {
-      grant(work, std::move(output));
-      return;
-    }
-    for (EtcdPut& put : output.txn->puts) {
-      put.lease = output.lease_seconds ? work->lease : 0;
-    }
-    call(*output.txn, work->until, [this, work](const Outcome& outcome) {
+  template <class Handle>
+  void ask_range(EtcdRange range, const ToldHandler& handler, Handle handle) {
+    EtcdTxn txn;
+    txn.ranges.push_back(std::move(range));
+    call(std::move(txn), [this, handler, handle](const Outcome& outcome) {
       if (outcome) {
-        advance(work, work->acceptor.on_outcome(*outcome));
-      } else if (outcome.error().kind == Kind::unknown && EtcdClock::now() < work->until) {
-        advance(work, work->acceptor.on_unknown());
+        handle(outcome->ranges[0]);
       } else {
-        work->handler(fault_of(outcome.error()));
+        handler(fault_of(outcome.error(), said_of()));
       }
     });
   }
 
-  void grant(const std::shared_ptr<Work>& work, EtcdAcceptor::Output output) {
-    service_->grant(
-        endpoint_, *output.lease_seconds, kEtcdCallLimit,
-        posted<std::int64_t>([this, work, output = std::move(output)](const auto& lease) {
-          if (lease) {
-            work->lease = *lease;
-            advance(work, output);
-          } else if (lease.error().kind == Kind::unknown && EtcdClock::now() < work->until) {
-            next_endpoint();
-            later([this, work, output] { advance(work, output); });
-          } else {
-            work->handler(fault_of(lease.error()));
-          }
-        }));
-  }
-
-  void next_endpoint() { endpoint_ = (endpoint_ + 1) % options_.endpoints.size(); }
-
-  void later(std::function<void()> what) {
-    auto timer = std::make_shared<boost::asio::steady_timer>(loop_, kEtcdPause);
-    timer->async_wait([timer, what = guarded(std::move(what))](const auto&) { what(); });
-  }
-
-  // What only reads is asked of one endpoint after the other; a change is tried once.
-  void call(const EtcdTxn& txn, EtcdClock::time_point until,
-            std::function<void(const Outcome&)> handler) {
-    if (!user_.empty() && !signed_in_) {
-      sign_in(txn, until, std::move(handler));
-      return;
-    }
-    const std::size_t asked = endpoint_;
-    service_->transact(
-        asked, txn, kEtcdCallLimit,
-        posted<EtcdOutcome>([this, txn, until, asked, handler](const Outcome& outcome) {
-          const bool over = EtcdClock::now() >= until;
-          const auto kind = outcome ? Kind::unknown : outcome.error().kind;
-          if (outcome || over) {
-            handler(outcome);
-          } else if (kind == Kind::signed_out && !user_.empty()) {
-            signed_in_ = false;  // nothing was done
-            later([this, txn, until, handler] { call(txn, until, handler); });
-          } else if (kind == Kind::unknown) {
-            if (endpoint_ == asked) {
-              next_endpoint();
-            }
-            later([this, txn, until, handler, outcome] {
-              txn.reads() ? call(txn, until, handler) : handler(outcome);
-            });
-          } else {
-            handler(outcome);
-          }
-        }));
-  }
-
-  void sign_in(const EtcdTxn& txn, EtcdClock::time_point until,
-               std::function<void(const Outcome&)> handler) {
-    service_->sign_in(
-        endpoint_, user_, password_, kEtcdCallLimit,
-        posted<bool>([this, txn, until, handler = std::move(handler)](const auto& done) {
-          if (done) {
-            signed_in_ = true;
-            call(txn, until, handler);
-          } else if (done.error().kind == Kind::unknown && EtcdClock::now() < until) {
-            next_endpoint();
-            later([this, txn, until, handler] { call(txn, until, handler); });
-          } else {
-            handler(std::unexpected(done.error()));
-          }
-        }));
+  void ask_names(const std::string& from, const std::shared_ptr<Keys>& keys, ToldHandler handler) {
+    const EtcdRange all = range_of_prefix(options_.prefix + "lock/");
+    const EtcdRange some{.key = from, .end = all.end, .limit = kEtcdNamesAtOnce, .keys_only = true};
+    ask_range(some, handler, [this, skip = all.key.size(), keys, handler](const auto& kvs) {
+      for (const EtcdKeyValue& kv : kvs) {
+        std::string name = kv.key.substr(std::min(skip, kv.key.size()));
+        if (LockName::parse(name)) {
+          keys->names.push_back(std::move(name));
+        }
+      }
+      if (kvs.size() < kEtcdNamesAtOnce || keys->names.size() >= kNamesToldMax) {
+        handler(std::move(*keys));
+      } else {
+        ask_names(kvs.back().key + '\0', keys, handler);
+      }
+    });
   }
 
   boost::asio::io_context& loop_;
   EtcdLinkOptions options_;
   Handlers handlers_;
+  std::int64_t revision_;  // the highest that was told
+  EtcdCalls::Clock::time_point noted_ = EtcdCalls::Clock::now();
   std::shared_ptr<bool> alive_;
-  std::unique_ptr<EtcdService> service_;
-  std::size_t endpoint_ = 0;
-  std::string user_;
-  std::string password_;
-  bool signed_in_ = false;
+  std::unique_ptr<EtcdCalls> calls_;  // the last of these three to go
+  std::unique_ptr<EtcdRequests> requests_;
+  std::unique_ptr<EtcdWatcher> watcher_;
   std::uint64_t cluster_ = 0;
   EtcdGroup group_;
   std::int64_t group_revision_ = 0;
-  std::map<std::string, std::shared_ptr<EtcdMemory>> memories_;
 };
 
 }  // namespace

@@ -366,11 +366,11 @@ void examine(const ExamineOptions& options, const std::function<void(const Diagn
   examine_clock_source(tell);
   if (config) {
     examine_ssh(*config, tell);
-    std::optional<std::string> remembered;
+    std::optional<HostMemory> memory;
     if (paths) {
-      remembered = HostMemory(paths->state_dir, remembered_servers(*config)).group();
+      memory.emplace(paths->state_dir, remembered_servers(*config));
     }
-    Inspection inspection(*config, remembered,
+    Inspection inspection(*config, memory,
                           {.answer = options.patience, .connect = 2 * options.patience});
     ServersExamination(options, inspection, tell).run();
   }

@@ -21,9 +21,9 @@ constexpr milliseconds kReopen{3'000};
 
 }  // namespace
 
-Inspection::Inspection(Config config, std::optional<std::string> remembered, const Limits& limits)
+Inspection::Inspection(Config config, const std::optional<HostMemory>& memory, const Limits& limits)
     : config_(std::move(config)),
-      remembered_(std::move(remembered)),
+      remembered_(memory ? memory->group() : std::nullopt),
       limits_(limits),
       timer_(loop_),
       assembly_(shown_names(config_), remembered_, group_digest),
@@ -34,7 +34,8 @@ Inspection::Inspection(Config config, std::optional<std::string> remembered, con
         loop_, config_, server,
         {.on_greeting = [this,
                          server](const LinkGreeting& greeting) { on_greeting(server, greeting); },
-         .on_down = [this, server](Error why) { on_down(server, std::move(why)); }});
+         .on_down = [this, server](Error why) { on_down(server, std::move(why)); }},
+        nullptr, memory ? memory->revision_file() : std::filesystem::path());
   }
 }
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "client/config.hpp"
+#include "client/host_memory.hpp"
 #include "client/link.hpp"
 #include "register/assembly.hpp"
 
@@ -50,7 +51,7 @@ class Inspection {
     std::chrono::milliseconds answer;   // for a greeting, or the next answer
     std::chrono::milliseconds connect;  // so long connect() waits at most
   };
-  Inspection(Config config, std::optional<std::string> remembered, const Limits& limits);
+  Inspection(Config config, const std::optional<HostMemory>& memory, const Limits& limits);
   ~Inspection();
   Inspection(const Inspection&) = delete;
   Inspection& operator=(const Inspection&) = delete;

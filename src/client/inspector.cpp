@@ -28,7 +28,7 @@ class ClusterInspector final : public Inspector {
   ClusterInspector(const ClientContext& context, const InspectorOptions& options)
       : memory_(context.memory),
         live_(options.live),
-        inspection_(context.config, context.memory.group(),
+        inspection_(context.config, context.memory,
                     {.answer = options.patience,
                      .connect = options.live ? kMoment : options.patience + kMoment}) {}
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/etcd_library.hpp"
 #include "client/etcd_link.hpp"
 #include "client/local_link.hpp"
 #include "client/socket_link.hpp"
@@ -12,7 +13,8 @@ namespace dexlock {
 
 std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop, const Config& config,
                                        std::size_t server, Link::Handlers handlers,
-                                       ConnectionPool* pool) {
+                                       ConnectionPool* pool,
+                                       const std::filesystem::path& revision_file) {
   const ServerEntry& entry = config.servers.at(server);
   if (entry.kind == ServerEntry::Kind::dir) {
     return make_local_link(
@@ -27,14 +29,16 @@ std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop, const Conf
     return make_socket_link(loop, entry.socket, std::move(tls), std::move(handlers));
   }
   if (entry.kind == ServerEntry::Kind::etcd) {
-    return make_etcd_link(loop,
-                          {.endpoints = entry.endpoints,
-                           .tls = entry.etcd_tls,
-                           .files = config.tls,
-                           .user_file = config.etcd_user_file.native(),
-                           .prefix = config.etcd_prefix,
-                           .shown = entry.shown},
-                          std::move(handlers));
+    return make_etcd_link(
+        loop,
+        {.access = read_etcd_access(entry.endpoints, entry.etcd_tls ? &config.tls : nullptr,
+                                    config.etcd_user_file),
+         .prefix = config.etcd_prefix,
+         .shown = entry.shown,
+         .idle = config.etcd_idle,
+         .revision_file = revision_file,
+         .make_service = make_etcd_service},
+        std::move(handlers));
   }
   return make_ssh_link(
       loop,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,11 +21,11 @@ class io_context;
 
 namespace dexlock {
 
-// `pool`: of connections over ssh; must outlive the link.
-[[nodiscard]] std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop,
-                                                     const Config& config, std::size_t server,
-                                                     Link::Handlers handlers,
-                                                     ConnectionPool* pool = nullptr);
+// `pool`: of connections over ssh; must outlive the link. `revision_file`: see HostMemory.
+[[nodiscard]] std::unique_ptr<Link> make_server_link(
+    boost::asio::io_context& loop, const Config& config, std::size_t server,
+    Link::Handlers handlers, ConnectionPool* pool = nullptr,
+    const std::filesystem::path& revision_file = {});
 
 [[nodiscard]] std::vector<std::string> shown_names(const Config& config);
 

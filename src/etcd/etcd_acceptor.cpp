@@ -5,39 +5,45 @@
 #include <utility>
 #include <variant>
 
-#include "lock/fields.hpp"
 #include "wire/durable_text.hpp"
 
 namespace dexlock {
 namespace {
 
-using Known = EtcdMemory::Known;
-
-// So many lost races in a row mean that something else is wrong.
+// So many lost races in a row mean that something else is wrong. After the first few it waits.
 constexpr std::uint32_t kEtcdLostMax = 100;
-
-// More is not ours: one lock has kHoldersMax holders, and keeps kTicketsPerReplyMax tickets.
-constexpr std::int64_t kKeysMax = 256;
+constexpr std::uint32_t kEtcdLostAtOnce = 3;
 
 // Of a ticket's time to live; a client that is late renews it all the same.
 constexpr std::int64_t kTicketLeases = 3;
+
+// Of the history of one lock in one write: so that with it a transaction stays small.
+constexpr std::size_t kNotedMax = 16;
 
 bool writes_record(const Request& request) {
   return std::holds_alternative<Accept>(request) || std::holds_alternative<Fast>(request);
 }
 
-bool knows_beats_as_they_are(const Request& request) {
-  const auto* prepare = std::get_if<Prepare>(&request);
-  return prepare != nullptr && prepare->intent == Intent::evict;
+bool looks_first(const Request& request) {
+  return std::holds_alternative<Read>(request) || std::holds_alternative<Prepare>(request);
+}
+
+std::int64_t revision_in(const auto& revisions, const auto& key) {
+  const auto at = revisions.find(key);
+  return at == revisions.end() ? std::int64_t{0} : at->second;
+}
+
+// A record that was made anew begins with low rounds, whatever rounds its clients have reached: no
+// round is too far.
+Step promise_on_sight(Durable& durable, Soft& soft, const BootId& boot, const Prepare& prepare) {
+  const Ballot& asked = prepare.ballot;
+  if (asked.epoch == durable.promised.epoch && asked.round > kRoundStepMax) {
+    durable.promised.round = std::max(durable.promised.round, asked.round - kRoundStepMax);
+  }
+  return apply(durable, soft, boot, prepare);
 }
 
 }  // namespace
-
-EtcdRange range_of_prefix(std::string prefix) {
-  EtcdRange range{.key = prefix, .end = std::move(prefix)};
-  ++range.end.back();  // a prefix ends with a separator of ours
-  return range;
-}
 
 EtcdAcceptor::EtcdAcceptor(Place place, std::shared_ptr<EtcdMemory> memory, Request request)
     : place_(std::move(place)), memory_(std::move(memory)), request_(std::move(request)) {}
@@ -48,221 +54,317 @@ EtcdAcceptor::Output EtcdAcceptor::start() {
       memory_->tentative->prepare.ballot == accept->ballot) {
     tentative_ = std::exchange(memory_->tentative, std::nullopt);
   }
-  const bool looks =
-      std::holds_alternative<Read>(request_) || std::holds_alternative<Prepare>(request_);
-  return looks || !memory_->known ? read() : evaluate(false);
+  return looks_first(request_) || !memory_->known ? look() : evaluate(*memory_->known, false);
 }
 
-// `fresh`: what is known was read within this request.
-EtcdAcceptor::Output EtcdAcceptor::evaluate(bool fresh) {
-  Known next = *memory_->known;
-  const auto settle = [&](Verdict verdict) {
-    if (!fresh) {
-      return read();
-    }
-    if (maybe_done_ && writes_record(request_) && verdict != Verdict::accepted &&
-        verdict != Verdict::two_values) {
-      return fault(FaultKind::unreachable,
-                   "no answer in time, and others have changed the lock since");
-    }
-    return answer(verdict, *memory_->known);
-  };
-  if (const auto* accept = std::get_if<Accept>(&request_)) {
-    if (tentative_ && tentative_->record_revision == next.record_revision) {
-      const Request prepare = tentative_->prepare;
-      if (apply(next.durable, next.soft, {"synced"}, prepare).verdict != Verdict::promise) {
-        return settle(Verdict::low);
-      }
-    } else if (accept->ballot != next.durable.promised && accept->ballot != next.durable.accepted) {
-      return settle(Verdict::low);  // a value is taken only on a promise
-    }
+// `fresh`: it was read within this request.
+EtcdAcceptor::Output EtcdAcceptor::evaluate(const EtcdSight& seen, bool fresh) {
+  verdict_.reset();
+  changes_ = false;
+  if (seen.record_revision == 0 && !std::holds_alternative<Post>(request_)) {
+    Output output = without_record(seen, fresh);
+    changes_ = output.txn && !output.txn->reads();
+    return output;
   }
-  const Step step = apply(next.durable, next.soft, {"synced"}, request_);
+  Durable durable = seen.durable;
+  Soft soft = seen.soft;
+  const BootId boot = seen.boot();
   if (const auto* prepare = std::get_if<Prepare>(&request_)) {
-    if (step.verdict != Verdict::promise) {
-      return settle(step.verdict);
+    const Verdict verdict = promise_on_sight(durable, soft, boot, *prepare).verdict;
+    if (verdict != Verdict::promise) {
+      return settle(verdict, seen, fresh);
     }
-    memory_->tentative = EtcdMemory::Tentative{*prepare, next.record_revision};
-    return answer(step.verdict, next);
+    memory_->tentative = EtcdMemory::Tentative{*prepare, seen.record_revision};
+    EtcdSight promised = seen;
+    promised.durable = std::move(durable);
+    return answer(verdict, promised);
   }
+  if (const auto* accept = std::get_if<Accept>(&request_)) {
+    if (tentative_ && tentative_->record_revision == seen.record_revision) {
+      if (promise_on_sight(durable, soft, boot, tentative_->prepare).verdict != Verdict::promise) {
+        return settle(Verdict::low, seen, fresh);
+      }
+    } else if (accept->ballot != durable.promised && accept->ballot != durable.accepted) {
+      return settle(Verdict::low, seen, fresh);  // a value is taken only on a promise
+    }
+  }
+  const Step step = apply(durable, soft, boot, request_);
   if (!step.durable_changed && !step.soft_changed) {
-    return settle(step.verdict);
+    const auto* heartbeat = std::get_if<Heartbeat>(&request_);
+    const bool passed = step.verdict == Verdict::behind &&
+                        heartbeat->token <= make_token(place_.where.epoch, seen.count());
+    return settle(passed ? Verdict::gone : step.verdict, seen, fresh);
+  }
+  if (or_else_) {
+    return Output{.reply = *or_else_};
   }
   verdict_ = step.verdict;
-  Output output{.txn = change(next, step), .lease_seconds = {}, .reply = {}};
-  if (const auto* post = std::get_if<Post>(&request_); post != nullptr && !post->remove) {
-    const auto ttl = std::chrono::ceil<std::chrono::seconds>(post->ticket.ttl).count();
-    output.lease_seconds = std::max<std::int64_t>(1, ttl) * kTicketLeases;
+  changes_ = true;
+  Output output;
+  if (const auto* post = std::get_if<Post>(&request_)) {
+    output.txn = posting(seen, *post);
+    if (!post->remove) {
+      const auto ttl = std::chrono::ceil<std::chrono::seconds>(post->ticket.ttl).count();
+      output.lease_seconds = std::max<std::int64_t>(1, ttl) * kTicketLeases;
+    }
+  } else if (const auto* heartbeat = std::get_if<Heartbeat>(&request_)) {
+    output.txn = beating(seen, *heartbeat);
+  } else {
+    output.txn = writing(seen, durable);
   }
+  output.crowded = lost_ >= kEtcdLostAtOnce;
   return output;
 }
 
-// The changes from what is known to `next`, if what they rest on is still as it is known.
-EtcdTxn EtcdAcceptor::change(const Known& next, const Step& step) const {
-  const Known& known = *memory_->known;
+// A verdict that changes nothing.
+EtcdAcceptor::Output EtcdAcceptor::settle(Verdict verdict, const EtcdSight& seen,
+                                          bool fresh) const {
+  if (!fresh) {
+    return look();
+  }
+  if (maybe_done_ && writes_record(request_) && verdict != Verdict::accepted &&
+      verdict != Verdict::two_values) {
+    return fault(FaultKind::unreachable,
+                 "no answer in time, and others have changed the lock since");
+  }
+  return answer(verdict, seen);
+}
+
+EtcdAcceptor::Output EtcdAcceptor::without_record(const EtcdSight& seen, bool fresh) const {
+  if (!fresh) {
+    return look();
+  }
+  if (std::holds_alternative<Heartbeat>(request_)) {
+    return settle(Verdict::gone, seen, fresh);
+  }
+  if (seen.is_orphaned()) {
+    const std::string name = place_.keys.name;
+    return fault(FaultKind::corrupt,
+                 "the record of lock " + name + " was removed while it was held; when its holder " +
+                     "has ended, remove the keys " + place_.keys.beats().key + "*");
+  }
+  if (std::holds_alternative<Accept>(request_)) {
+    return settle(Verdict::low, seen, fresh);
+  }
+  if (std::holds_alternative<Read>(request_)) {
+    return settle(Verdict::state, seen, fresh);
+  }
+  return or_else_ ? Output{.reply = *or_else_}
+                  : Output{.txn = making(), .crowded = lost_ >= kEtcdLostAtOnce};
+}
+
+// Makes the record, without a value.
+EtcdTxn EtcdAcceptor::making() const {
   EtcdTxn txn = empty_txn();
-  txn.compares.push_back(place_.group);
-  const auto revision_in = [](const auto& revisions, const auto& key) {
-    const auto at = revisions.find(key);
-    return at == revisions.end() ? std::int64_t{0} : at->second;
-  };
-  if (const auto* post = std::get_if<Post>(&request_)) {
-    const std::string& client = post->ticket.claim.client.text;
-    const std::string key = ticket_key(client);
-    txn.compares.push_back({.key = key, .revision = revision_in(known.ticket_revisions, client)});
-    if (post->remove) {
-      txn.deletes.push_back(key);
-    } else {
-      txn.puts.push_back({.key = key, .value = ticket_text(post->ticket)});
-    }
-    return txn;
-  }
-  const std::string record_key = place_.prefix + "lock/" + place_.name;
-  txn.compares.push_back({.key = record_key, .revision = known.record_revision});
-  if (const auto* heartbeat = std::get_if<Heartbeat>(&request_)) {
-    const std::string key = beat_key(heartbeat->token);
-    txn.compares.push_back(
-        {.key = key, .revision = revision_in(known.beat_revisions, heartbeat->token)});
-    txn.puts.push_back({.key = key, .value = std::to_string(heartbeat->beat)});
-    return txn;
-  }
-  if (std::holds_alternative<Fast>(request_)) {  // nobody has come to wait since
-    const EtcdRange tickets = range_of_prefix(place_.prefix + "wait/" + place_.name + '#');
-    txn.compares.push_back({.key = tickets.key, .end = tickets.end, .revision = known.revision});
-  }
-  if (tentative_ && knows_beats_as_they_are(tentative_->prepare)) {
-    const FencingToken victim = tentative_->prepare.victim;
-    txn.compares.push_back(
-        {.key = beat_key(victim), .revision = revision_in(known.beat_revisions, victim)});
-  }
-  if (step.durable_changed) {
-    txn.puts.push_back({.key = record_key, .value = durable_text(next.durable)});
-    // A first heartbeat may have come since what is known was read; no later one can.
-    std::set<FencingToken> past;
-    for (const auto& [token, revision] : known.beat_revisions) {
-      past.insert(token);
-    }
-    if (known.durable.value) {
-      for (const Holder& holder : known.durable.value->holders) {
-        past.insert(holder.token);
-      }
-    }
-    for (const FencingToken token : past) {
-      if (!next.durable.value || next.durable.value->find(token) == nullptr) {
-        txn.deletes.push_back(beat_key(token));
-      }
-    }
+  const EtcdRange beats = place_.keys.beats();
+  txn.compares = {place_.group,
+                  {.key = place_.keys.record(), .revision = 0},
+                  {.key = beats.key, .end = beats.end, .revision = 0}};
+  txn.puts.push_back({.key = place_.keys.record(),
+                      .value = durable_text(absent_record(place_.where.epoch)),
+                      .term = EtcdTerm::idle});
+  return txn;
+}
+
+EtcdTxn EtcdAcceptor::posting(const EtcdSight& seen, const Post& post) const {
+  EtcdTxn txn = empty_txn();
+  const std::string& client = post.ticket.claim.client.text;
+  const std::string key = place_.keys.ticket(client);
+  txn.compares = {place_.group,
+                  {.key = key, .revision = revision_in(seen.ticket_revisions, client)}};
+  if (post.remove) {
+    txn.deletes.push_back({.key = key});
+  } else {
+    txn.puts.push_back({.key = key, .value = ticket_text(post.ticket), .term = EtcdTerm::ticket});
   }
   return txn;
 }
 
+EtcdTxn EtcdAcceptor::beating(const EtcdSight& seen, const Heartbeat& heartbeat) const {
+  EtcdTxn txn = empty_txn();
+  const std::string key = place_.keys.beat(heartbeat.token);
+  txn.compares = {place_.group,
+                  {.key = place_.keys.record(), .revision = seen.record_revision},
+                  {.key = key, .revision = revision_in(seen.beat_revisions, heartbeat.token)}};
+  txn.puts.push_back({.key = key, .value = std::to_string(heartbeat.beat)});
+  return txn;
+}
+
+// The record as `next`, if what that rests on is still as it was seen.
+EtcdTxn EtcdAcceptor::writing(const EtcdSight& seen, const Durable& next) const {
+  const EtcdKeys& keys = place_.keys;
+  EtcdTxn txn = empty_txn();
+  txn.compares = {place_.group, {.key = keys.record(), .revision = seen.record_revision}};
+  if (std::holds_alternative<Fast>(request_)) {  // nobody has come to wait since
+    const EtcdRange tickets = keys.tickets();
+    txn.compares.push_back({.key = tickets.key, .end = tickets.end, .revision = seen.revision});
+  }
+  if (tentative_ && tentative_->prepare.intent == Intent::evict) {
+    const FencingToken victim = tentative_->prepare.victim;
+    txn.compares.push_back(
+        {.key = keys.beat(victim), .revision = revision_in(seen.beat_revisions, victim)});
+  }
+  const Record before = seen.durable.value.value_or(Record{});
+  const Record after = next.value.value_or(Record{});
+  txn.puts.push_back({.key = keys.record(),
+                      .value = durable_text(next),
+                      .term = is_idle(next) ? EtcdTerm::idle : EtcdTerm::never});
+  if (after.count > static_cast<std::uint64_t>(seen.revision) + 1) {  // what this write is at least
+    txn.puts.push_back({.key = keys.mark(), .value = std::to_string(after.count)});
+  } else if (seen.mark != 0 && seen.mark <= static_cast<std::uint64_t>(seen.revision)) {
+    txn.deletes.push_back({.key = keys.mark()});
+  }
+  for (const Holder& holder : after.holders) {
+    if (before.find(holder.token) == nullptr) {
+      txn.puts.push_back({.key = keys.beat(holder.token), .value = "0"});
+    }
+  }
+  // A first heartbeat may have come since it was seen; no later one can.
+  std::set<FencingToken> past;
+  for (const auto& [token, _] : seen.beat_revisions) {
+    past.insert(token);
+  }
+  for (const Holder& holder : before.holders) {
+    past.insert(holder.token);
+  }
+  for (const FencingToken token : past) {
+    if (after.find(token) == nullptr) {
+      txn.deletes.push_back({.key = keys.beat(token)});
+    }
+  }
+  keep_history(before, after, txn);
+  return txn;
+}
+
+// Of each hold one key for its begin and one for its end, so that neither needs to be read before.
+void EtcdAcceptor::keep_history(const Record& before, const Record& after, EtcdTxn& txn) const {
+  const EtcdKeys& keys = place_.keys;
+  const auto only_in = [](const Record& record, const Record& other) {
+    std::vector<const Holder*> found;
+    for (const Holder& holder : record.holders) {
+      if (other.find(GrantId{holder.token, holder.op}) == nullptr && found.size() < kNotedMax) {
+        found.push_back(&holder);
+      }
+    }
+    return found;
+  };
+  const auto came = only_in(after, before);
+  std::uint64_t oldest = 0;
+  for (const Holder* holder : came) {
+    oldest =
+        std::max(oldest, holder->token.value - std::min(holder->token.value, kPastHoldsMax - 1));
+    txn.puts.push_back({.key = keys.past(holder->token, '+'),
+                        .value = past_hold_text({.token = holder->token,
+                                                 .from = place_.wall_time,
+                                                 .to = {},
+                                                 .state = HoldState::holding,
+                                                 .who = holder->who}),
+                        .term = EtcdTerm::idle});
+  }
+  for (const Holder* holder : only_in(before, after)) {
+    if (holder->token.value >= oldest) {
+      txn.puts.push_back({.key = keys.past(holder->token, '-'),
+                          .value = past_hold_text({.token = holder->token,
+                                                   .from = {},
+                                                   .to = place_.wall_time,
+                                                   .state = how_ended(*holder, after),
+                                                   .who = holder->who}),
+                          .term = EtcdTerm::idle});
+    }
+  }
+  if (oldest > 0) {
+    txn.deletes.push_back({.key = keys.pasts().key, .end = keys.past(FencingToken{oldest}, '+')});
+  }
+}
+
 EtcdAcceptor::Output EtcdAcceptor::on_outcome(const EtcdOutcome& outcome) {
+  const std::size_t parts = empty_txn().ranges.size();
   if (outcome.cluster != place_.cluster) {
     memory_->known.reset();
     return fault(FaultKind::not_member,
                  "another etcd cluster answers than the one of this group; correct lock_servers");
   }
-  const std::optional<Verdict> verdict = std::exchange(verdict_, std::nullopt);
-  const bool done = verdict && outcome.succeeded;
-  if (outcome.ranges.size() != 4 || outcome.ranges[3].size() != 1 ||
-      outcome.ranges[3][0].mod_revision != place_.group.revision) {
+  if (outcome.ranges.size() != parts || outcome.ranges.back().size() != 1 ||
+      outcome.ranges.back()[0].mod_revision != place_.group.revision) {
     memory_->known.reset();
     return fault(FaultKind::not_member, "its keys were removed, or belong to another group now");
   }
-  auto known = learn(outcome);
-  if (!known) {
+  const auto seen = sight_of(place_.keys, place_.where.epoch, outcome);
+  if (!seen) {
     memory_->known.reset();
-    return fault(FaultKind::corrupt, "the keys of lock " + place_.name + " below " + place_.prefix +
-                                         " are not what this program writes");
+    return fault(FaultKind::corrupt, "the keys of lock " + place_.keys.name + " below " +
+                                         place_.keys.prefix + " are not what this program writes");
   }
-  if (!memory_->known || memory_->known->revision <= known->revision) {
-    memory_->known = std::move(known);
+  if (!memory_->known || memory_->known->revision <= seen->revision) {
+    memory_->known = *seen;
   }
-  if (done) {
-    return answer(*verdict, *memory_->known);
+  const std::optional<Verdict> verdict = std::exchange(verdict_, std::nullopt);
+  const bool changed = std::exchange(changes_, false);
+  if (verdict && outcome.succeeded) {
+    return answer(*verdict, *seen);
   }
-  if (std::holds_alternative<Read>(request_)) {
-    return answer(Verdict::state, *memory_->known);
-  }
-  if (++lost_ > kEtcdLostMax) {
+  if (changed && !outcome.succeeded && ++lost_ > kEtcdLostMax) {
     return fault(FaultKind::busy, "too many clients write this lock at once");
   }
-  return evaluate(true);
+  if (std::holds_alternative<Read>(request_) && !seen->is_orphaned()) {
+    return answer(Verdict::state, *seen);
+  }
+  return evaluate(*seen, true);
 }
 
-EtcdAcceptor::Output EtcdAcceptor::on_unknown() {
+EtcdAcceptor::Output EtcdAcceptor::on_unknown(std::optional<Fault> or_else) {
   maybe_done_ = maybe_done_ || std::exchange(verdict_, std::nullopt).has_value();
-  return read();
+  changes_ = false;
+  or_else_ = std::move(or_else);
+  return look();
 }
 
-std::optional<Known> EtcdAcceptor::learn(const EtcdOutcome& outcome) const {
-  Known known{.revision = outcome.revision, .durable = absent_record(place_.where.epoch)};
-  if (!outcome.ranges[0].empty()) {
-    const EtcdKeyValue& record = outcome.ranges[0].front();
-    auto durable = parse_durable(record.value);
-    if (!durable || durable->promised.epoch != place_.where.epoch.value) {
-      return std::nullopt;
-    }
-    known.durable = std::move(*durable);
-    known.record_revision = record.mod_revision;
+std::optional<EtcdTxn> EtcdAcceptor::beat() {
+  const auto* heartbeat = std::get_if<Heartbeat>(&request_);
+  if (heartbeat == nullptr || !memory_->known || memory_->known->record_revision == 0) {
+    return std::nullopt;
   }
-  for (const EtcdKeyValue& kv : outcome.ranges[1]) {
-    const auto token =
-        parse_number(std::string_view(kv.key).substr(kv.key.find('#') + 1), UINT64_MAX);
-    const auto beat = parse_number(kv.value, kSmallNumberMax);
-    if (!token || !beat) {
-      return std::nullopt;
-    }
-    known.soft.beats[FencingToken{*token}] = static_cast<std::uint32_t>(*beat);
-    known.beat_revisions[FencingToken{*token}] = kv.mod_revision;
+  EtcdSight next = *memory_->known;
+  if (apply(next.durable, next.soft, next.boot(), *heartbeat).verdict != Verdict::beating ||
+      next.soft.beats == memory_->known->soft.beats) {
+    return std::nullopt;
   }
-  for (const EtcdKeyValue& kv : outcome.ranges[2]) {
-    auto ticket = parse_ticket(kv.value);
-    if (!ticket || kv.key != ticket_key(ticket->claim.client.text)) {
-      return std::nullopt;
-    }
-    known.ticket_revisions[ticket->claim.client.text] = kv.mod_revision;
-    known.soft.tickets.push_back(std::move(*ticket));
+  beaten_over_ = memory_->known;
+  return beating(*memory_->known, *heartbeat);
+}
+
+Reply EtcdAcceptor::on_beaten(std::int64_t revision, const std::vector<EtcdKeyValue>& tickets) {
+  const auto& heartbeat = std::get<Heartbeat>(request_);
+  EtcdSight next = *beaten_over_;
+  next.revision = revision;
+  next.soft.beats[heartbeat.token] = heartbeat.beat;
+  next.beat_revisions[heartbeat.token] = revision;
+  learn_tickets(place_.keys, tickets, next);
+  if (memory_->known->revision <= revision) {
+    memory_->known = next;
   }
-  std::ranges::sort(known.soft.tickets, senior);
-  if (known.soft.tickets.size() > kTicketsPerReplyMax) {
-    known.soft.tickets.resize(kTicketsPerReplyMax);
-  }
-  return known;
+  return *answer(Verdict::beating, next).reply;
 }
 
 EtcdTxn EtcdAcceptor::empty_txn() const {
   EtcdTxn txn;
-  txn.ranges.push_back({.key = place_.prefix + "lock/" + place_.name});
-  for (const char* kind : {"beat/", "wait/"}) {
-    EtcdRange range = range_of_prefix(place_.prefix + kind + place_.name + '#');
-    range.limit = kKeysMax;
-    txn.ranges.push_back(std::move(range));
-  }
+  txn.ranges = sight_ranges(place_.keys);
   txn.ranges.push_back({.key = place_.group.key, .keys_only = true});
   return txn;
 }
 
-EtcdAcceptor::Output EtcdAcceptor::read() {
-  return Output{.txn = empty_txn(), .lease_seconds = {}, .reply = {}};
-}
+EtcdAcceptor::Output EtcdAcceptor::look() const { return Output{.txn = empty_txn()}; }
 
-EtcdAcceptor::Output EtcdAcceptor::answer(Verdict verdict, const Known& known) const {
-  return Output{.txn = {},
-                .lease_seconds = {},
-                .reply = Answer{verdict, state_of(known.durable, known.soft, {"synced"})}};
+EtcdAcceptor::Output EtcdAcceptor::answer(Verdict verdict, const EtcdSight& seen) const {
+  State state = state_of(seen.durable, seen.soft, seen.boot());
+  if (state.tickets.size() > kTicketsPerReplyMax) {
+    state.tickets.resize(kTicketsPerReplyMax);
+  }
+  return Output{.reply = Answer{verdict, std::move(state)}};
 }
 
 EtcdAcceptor::Output EtcdAcceptor::fault(FaultKind kind, const std::string& text) const {
-  return Output{.txn = {}, .lease_seconds = {}, .reply = Fault{kind, place_.server + ": " + text}};
-}
-
-std::string EtcdAcceptor::beat_key(FencingToken token) const {
-  return place_.prefix + "beat/" + place_.name + '#' + std::to_string(token.value);
-}
-
-std::string EtcdAcceptor::ticket_key(const std::string& client) const {
-  return place_.prefix + "wait/" + place_.name + '#' + client;
+  return Output{.reply = Fault{kind, place_.server + ": " + text}};
 }
 
 }  // namespace dexlock

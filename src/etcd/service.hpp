@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct EtcdKeyValue {
   std::string key;
   std::string value;
   std::int64_t mod_revision = 0;
+  std::int64_t create_revision = 0;
 };
 
 // [key, end); no end: the key alone.
@@ -40,17 +42,28 @@ struct EtcdCompare {
   std::int64_t revision = 0;
 };
 
+// With what a key ends by itself. For each a lease is needed before the put.
+enum class EtcdTerm { never, ticket, idle };
+
 struct EtcdPut {
   std::string key;
   std::string value;
+  EtcdTerm term = EtcdTerm::never;
   std::int64_t lease = 0;
+};
+
+// [key, end); no end: the key alone.
+struct EtcdDelete {
+  std::string key;
+  std::string end = {};
+  friend bool operator==(const EtcdDelete&, const EtcdDelete&) = default;
 };
 
 // All compares hold: the changes, then the ranges. Else: only the ranges. One revision sees all.
 struct EtcdTxn {
   std::vector<EtcdCompare> compares;
   std::vector<EtcdPut> puts;
-  std::vector<std::string> deletes;
+  std::vector<EtcdDelete> deletes;
   std::vector<EtcdRange> ranges;
 
   [[nodiscard]] bool reads() const { return puts.empty() && deletes.empty(); }
@@ -66,14 +79,47 @@ struct EtcdOutcome {
 struct EtcdTrouble {
   enum class Kind {
     unknown,     // no answer: unreachable, too late, no leader, a leader that went
-    untrusted,   // no connection: certificates
+    untrusted,   // no connection: its certificate; nothing was done
     denied,      // not permitted; nothing was done
     signed_out,  // the session of the user has ended; nothing was done
-    full,        // out of space; nothing was done
+    full,        // out of space; it may have been done all the same
     refused,     // not understood; nothing was done
+    no_lease,    // the lease of a put has ended; nothing was done
+    went_back,   // it knows less than it has told before
   };
   Kind kind = Kind::unknown;
   std::string text;
+};
+
+// What a stream of changes tells. Any number of changes may be told as one.
+struct EtcdNews {
+  enum class Kind {
+    watching,  // from now on: who wants to know what was before reads
+    changed,
+    missed,  // no longer watched: what has changed was forgotten meanwhile (compaction)
+    over,    // the stream has ended, and nothing more comes of it
+  };
+  Kind kind = Kind::over;
+  std::int64_t watch = 0;
+};
+
+// Keys that are watched through one endpoint. Its end waits for nothing.
+class EtcdStream {
+ public:
+  EtcdStream() = default;
+  EtcdStream(const EtcdStream&) = delete;
+  EtcdStream& operator=(const EtcdStream&) = delete;
+  virtual ~EtcdStream() = default;
+
+  virtual void watch(std::int64_t id, const std::string& key) = 0;  // id: new, above 0
+  virtual void unwatch(std::int64_t id) = 0;
+};
+
+// What an endpoint says of itself.
+struct EtcdStatus {
+  std::string version;
+  std::int64_t bytes = 0;
+  std::vector<std::string> alarms;
 };
 
 template <class T>
@@ -94,12 +140,18 @@ class EtcdService {
 
   virtual void transact(std::size_t endpoint, const EtcdTxn& txn, std::chrono::milliseconds limit,
                         EtcdHandler<EtcdOutcome> handler) = 0;
-  // The id of a lease that ends after `seconds`.
-  virtual void grant(std::size_t endpoint, std::int64_t seconds, std::chrono::milliseconds limit,
-                     EtcdHandler<std::int64_t> handler) = 0;
+  // A lease that ends after `seconds`: the one of that id, which may be there already; 0: a new
+  // one.
+  virtual void grant(std::size_t endpoint, std::int64_t id, std::int64_t seconds,
+                     std::chrono::milliseconds limit, EtcdHandler<std::int64_t> handler) = 0;
   // From then on all calls are this user's.
   virtual void sign_in(std::size_t endpoint, const std::string& user, const std::string& password,
                        std::chrono::milliseconds limit, EtcdHandler<bool> handler) = 0;
+  virtual void status(std::size_t endpoint, std::chrono::milliseconds limit,
+                      EtcdHandler<EtcdStatus> handler) = 0;
+  // Requires: ends before the service does.
+  [[nodiscard]] virtual std::unique_ptr<EtcdStream> open_stream(
+      std::size_t endpoint, std::function<void(EtcdNews)> handler) = 0;
 };
 
 // The plugin's two functions, by these names. It fits only the very version it was built with.

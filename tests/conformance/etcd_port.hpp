@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/etcd_library.hpp"
 #include "client/etcd_link.hpp"
 #include "conformance/acceptor_port.hpp"
 
@@ -103,13 +104,13 @@ class EtcdMember {
 
 class EtcdClient {
  public:
-  explicit EtcdClient(const EtcdMember& member)
+  explicit EtcdClient(const EtcdMember& member, std::chrono::seconds idle = kEtcdIdle)
       : link_(make_etcd_link(loop_,
-                             {.endpoints = {member.endpoint()},
-                              .files = {},
-                              .user_file = {},
+                             {.access = EtcdAccess{.service = {.endpoints = {member.endpoint()}}},
                               .prefix = "/test/",
-                              .shown = "etcd://" + member.endpoint()},
+                              .shown = "etcd://" + member.endpoint(),
+                              .idle = idle,
+                              .make_service = make_etcd_service},
                              {.on_greeting = [this](const auto& got) { greeting_ = got; },
                               .on_down = [this](const Error& why) { down_ = why.text; }})) {
     open();

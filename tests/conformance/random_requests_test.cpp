@@ -31,6 +31,9 @@ class Script {
 
   void reconnected() { tentative_.clear(); }
 
+  // Where the first promise makes the record: what that is then.
+  void begin_with(std::optional<Record> value) { durable_.value = std::move(value); }
+
   void rebooted(BootId boot, bool beats_kept, bool tickets_kept) {
     reconnected();
     boots_.push_back(std::move(boot));
@@ -93,7 +96,7 @@ class Script {
     const BootId& boot = boots_.back();
     if (const auto* prepare = std::get_if<Prepare>(&request)) {
       Durable seen = durable_;
-      const Verdict verdict = apply(seen, soft_, boot, request).verdict;
+      const Verdict verdict = promise(seen, *prepare);
       if (verdict == Verdict::promise) {
         tentative_.insert_or_assign(client, Tentative{*prepare, durable_});
       }
@@ -109,13 +112,18 @@ class Script {
       }
       const bool takes =
           promised && promised->seen == durable_
-              ? apply(next, soft_, boot, promised->prepare).verdict == Verdict::promise
+              ? promise(next, promised->prepare) == Verdict::promise
               : accept->ballot == durable_.promised || accept->ballot == durable_.accepted;
       if (!takes) {
         return {Verdict::low, state_of(durable_, soft_, boot)};
       }
     }
-    const Step step = apply(next, soft_, boot, request);
+    Step step = apply(next, soft_, boot, request);
+    if (const auto* beat = std::get_if<Heartbeat>(&request);
+        beat != nullptr && home_.forgets_past_beats && step.verdict == Verdict::behind &&
+        durable_.value && beat->token.value <= durable_.value->count) {
+      step.verdict = Verdict::gone;  // it was granted, and nobody can overrule that it has ended
+    }
     if (step.durable_changed) {
       durable_ = std::move(next);
       std::erase_if(soft_.beats, [&](const auto& beat) {
@@ -123,6 +131,15 @@ class Script {
       });
     }
     return {step.verdict, state_of(durable_, soft_, boot)};
+  }
+
+  // A record that was removed and made anew begins below the rounds of its clients.
+  Verdict promise(Durable& durable, const Prepare& prepare) {
+    if (home_.forgets_past_beats && prepare.ballot.round > kRoundStepMax) {
+      durable.promised.round =
+          std::max(durable.promised.round, prepare.ballot.round - kRoundStepMax);
+    }
+    return apply(durable, soft_, boots_.back(), prepare).verdict;
   }
 
   [[nodiscard]] std::uint32_t small(std::uint64_t bound) {
@@ -271,6 +288,10 @@ class RandomRequests : public ::testing::TestWithParam<Home> {
     const auto port = GetParam().make();
     Script script(seed, ask(*port, Read{}).state.boot, GetParam(),
                   port->leaves_promises_unsynced());
+    if (GetParam().forgets_past_beats) {
+      script.begin_with(ask(*port, Prepare{.ballot = ballot(1)}).state.value);
+      port->reconnect();
+    }
     for (int step = 0; step < kSteps && !HasFailure(); ++step) {
       SCOPED_TRACE("step " + std::to_string(step));
       if (script.below(16) == 0) {

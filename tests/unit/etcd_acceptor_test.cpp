@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "wire/durable_text.hpp"
 
 namespace dexlock {
@@ -33,25 +35,35 @@ std::string text_after(const Ballot& at, const Record& value) {
   return durable_text(durable);
 }
 
+constexpr std::int64_t kMade = 3;  // at that revision the record's key was made
+
 EtcdOutcome told(std::int64_t revision, std::vector<EtcdKeyValue> record,
                  std::vector<EtcdKeyValue> beats = {}, bool succeeded = false) {
+  for (EtcdKeyValue& kv : record) {
+    kv.create_revision = kv.create_revision == 0 ? kMade : kv.create_revision;
+  }
   return EtcdOutcome{
       .succeeded = succeeded,
       .cluster = kCluster,
       .revision = revision,
       .ranges = {
-          std::move(record), std::move(beats), {}, {{kGroupKey.key, "", kGroupKey.revision}}}};
+          std::move(record), std::move(beats), {}, {}, {{kGroupKey.key, "", kGroupKey.revision}}}};
+}
+
+// The record when it has just been made.
+EtcdKeyValue made(std::int64_t revision = kMade) {
+  return {"/p/lock/x", durable_text(absent_record(Epoch{1})), revision, revision};
 }
 
 class EtcdAcceptorTest : public ::testing::Test {
  protected:
   EtcdAcceptor serve(Request request) {
     return EtcdAcceptor({.where = {"g", "i", Epoch{1}},
-                         .prefix = "/p/",
-                         .name = "x",
+                         .keys = {"/p/", "x"},
                          .server = "etcd://e:1",
                          .group = kGroupKey,
-                         .cluster = kCluster},
+                         .cluster = kCluster,
+                         .wall_time = std::chrono::milliseconds(1000)},
                         memory_, std::move(request));
   }
 
@@ -72,14 +84,14 @@ class EtcdAcceptorTest : public ::testing::Test {
 };
 
 TEST_F(EtcdAcceptorTest, WritesAValueOverTheRecordItPromisedOn) {
-  promised({.ballot = ballot(1, 1)}, told(5, {}));
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
   EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(1, 1), .value = held(1)});
   const auto output = acceptor.start();
   ASSERT_TRUE(output.txn);
   ASSERT_EQ(output.txn->compares.size(), 2U);
   EXPECT_EQ(output.txn->compares[0].key, "/p/group");
   EXPECT_EQ(output.txn->compares[1].key, "/p/lock/x");
-  EXPECT_EQ(output.txn->compares[1].revision, 0);
+  EXPECT_EQ(output.txn->compares[1].revision, kMade);
   const std::string text = output.txn->puts.at(0).value;
   EXPECT_EQ(text, text_after(ballot(1, 1), held(1)));
   EXPECT_EQ(verdict(acceptor.on_outcome(told(6, {{"/p/lock/x", text, 6}}, {}, true))),
@@ -87,7 +99,7 @@ TEST_F(EtcdAcceptorTest, WritesAValueOverTheRecordItPromisedOn) {
 }
 
 TEST_F(EtcdAcceptorTest, RefusesAValueWhoseRecordHasChanged) {
-  promised({.ballot = ballot(1, 1)}, told(5, {}));
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
   EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(1, 1), .value = held(1)});
   EXPECT_TRUE(acceptor.start().txn);
   EXPECT_EQ(
@@ -96,7 +108,7 @@ TEST_F(EtcdAcceptorTest, RefusesAValueWhoseRecordHasChanged) {
 }
 
 TEST_F(EtcdAcceptorTest, RecognisesItsOwnValueAfterACallWithoutAnAnswer) {
-  promised({.ballot = ballot(1, 1)}, told(5, {}));
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
   EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(1, 1), .value = held(1)});
   const std::string text = acceptor.start().txn->puts.at(0).value;
   EXPECT_TRUE(acceptor.on_unknown().txn->reads());
@@ -104,7 +116,7 @@ TEST_F(EtcdAcceptorTest, RecognisesItsOwnValueAfterACallWithoutAnAnswer) {
 }
 
 TEST_F(EtcdAcceptorTest, ClaimsNothingAboutAValueThatMayHaveBeenOverwritten) {
-  promised({.ballot = ballot(1, 1)}, told(5, {}));
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
   EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(1, 1), .value = held(1)});
   EXPECT_TRUE(acceptor.start().txn);
   EXPECT_TRUE(acceptor.on_unknown().txn->reads());
@@ -130,7 +142,7 @@ TEST_F(EtcdAcceptorTest, EvictsOnlyOverTheHeartbeatItSaw) {
   const auto& beat = output.txn->compares.back();
   EXPECT_EQ(beat.key, "/p/beat/x#4");
   EXPECT_EQ(beat.revision, 8);
-  EXPECT_EQ(output.txn->deletes, std::vector<std::string>{"/p/beat/x#4"});
+  EXPECT_EQ(output.txn->deletes, std::vector{EtcdDelete{"/p/beat/x#4"}});
   EXPECT_EQ(verdict(acceptor.on_outcome(told(9, {at}, {{"/p/beat/x#4", "4", 9}}))), Verdict::low);
 }
 
@@ -139,7 +151,7 @@ TEST_F(EtcdAcceptorTest, RemovesTheHeartbeatOfWhoeverGoesEvenIfItSawNone) {
   promised({.ballot = ballot(2, 2)},
            told(8, {{"/p/lock/x", text_after(ballot(1, 1), held(4)), 6}}));
   EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(2, 2), .value = kFree});
-  EXPECT_EQ(acceptor.start().txn->deletes, std::vector<std::string>{"/p/beat/x#4"});
+  EXPECT_EQ(acceptor.start().txn->deletes, std::vector{EtcdDelete{"/p/beat/x#4"}});
 }
 
 TEST_F(EtcdAcceptorTest, WritesAHeartbeatOnlyBesideTheRecordThatListsIt) {
@@ -166,14 +178,236 @@ TEST_F(EtcdAcceptorTest, RefusesAnotherClusterRemovedKeysAndWhatItDidNotWrite) {
   other.cluster = kCluster + 1;
   EXPECT_EQ(kind(other), FaultKind::not_member);
   EtcdOutcome removed = told(5, {});
-  removed.ranges[3].clear();
+  removed.ranges.back().clear();
   EXPECT_EQ(kind(removed), FaultKind::not_member);
   EtcdOutcome made_anew = told(5, {});
-  made_anew.ranges[3][0].mod_revision = 4;
+  made_anew.ranges.back()[0].mod_revision = 4;
   EXPECT_EQ(kind(made_anew), FaultKind::not_member);
   EXPECT_EQ(kind(told(5, {{"/p/lock/x", "garbage", 4}})), FaultKind::corrupt);
-  EXPECT_EQ(kind(told(5, {}, {{"/p/beat/x#one", "1", 4}})), FaultKind::corrupt);
-  EXPECT_EQ(kind(told(5, {}, {{"/p/beat/x#1", "one", 4}})), FaultKind::corrupt);
+  EXPECT_EQ(kind(told(5, {made()}, {{"/p/beat/x#one", "1", 4}})), FaultKind::corrupt);
+  EXPECT_EQ(kind(told(5, {made()}, {{"/p/beat/x#1", "one", 4}})), FaultKind::corrupt);
+}
+
+// Tokens count from the revision that made the record, which no other record of the lock has.
+TEST_F(EtcdAcceptorTest, MakesTheRecordBeforeItPromisesAnything) {
+  EtcdAcceptor acceptor = serve(Prepare{.ballot = ballot(1, 1)});
+  EXPECT_TRUE(acceptor.start().txn->reads());
+  const auto output = acceptor.on_outcome(told(40, {}));
+  ASSERT_TRUE(output.txn);
+  ASSERT_EQ(output.txn->compares.size(), 3U);
+  EXPECT_EQ(output.txn->compares[1].key, "/p/lock/x");
+  EXPECT_EQ(output.txn->compares[1].revision, 0);
+  EXPECT_EQ(output.txn->compares[2].key, "/p/beat/x#");
+  EXPECT_EQ(output.txn->puts.at(0).value, made().value);
+  const auto promise = acceptor.on_outcome(told(41, {made(41)}, {}, true));
+  EXPECT_EQ(verdict(promise), Verdict::promise);
+  EXPECT_EQ(record_of(std::get<Answer>(*promise.reply).state).count, 41U);
+}
+
+// Two who see no record are not both granted the token after that revision, whatever is removed in
+// between.
+TEST_F(EtcdAcceptorTest, TakesNoValueForARecordThatWasMadeAnew) {
+  promised({.ballot = ballot(1, 1)}, told(41, {made(41)}));
+  EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(1, 1), .value = held(42)});
+  EXPECT_EQ(acceptor.start().txn->compares.at(1).revision, 41);
+  EXPECT_EQ(verdict(acceptor.on_outcome(told(50, {made(48)}))), Verdict::low);
+}
+
+TEST_F(EtcdAcceptorTest, CountsFromTheMarkWhereThatIsHigher) {
+  EtcdOutcome seen = told(41, {made(41)});
+  seen.ranges[3].push_back({"/p/mark/x", "7000", 30});
+  EtcdAcceptor acceptor = serve(Read{});
+  EXPECT_TRUE(acceptor.start().txn);
+  const auto output = acceptor.on_outcome(seen);
+  EXPECT_EQ(record_of(std::get<Answer>(*output.reply).state).count, 7000U);
+}
+
+TEST_F(EtcdAcceptorTest, MarksACountAboveTheRevisionUntilThatHasCaughtUp) {
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
+  EtcdAcceptor above = serve(Accept{.ballot = ballot(1, 1), .value = held(7)});
+  const EtcdTxn txn = above.start().txn.value();
+  ASSERT_GE(txn.puts.size(), 2U);
+  EXPECT_EQ(txn.puts[1].key, "/p/mark/x");
+  EXPECT_EQ(txn.puts[1].value, "7");
+
+  EtcdOutcome seen = told(9, {{"/p/lock/x", txn.puts[0].value, 6}}, {{"/p/beat/x#7", "0", 6}});
+  seen.ranges[3].push_back({"/p/mark/x", "7", 6});
+  promised({.ballot = ballot(2, 1)}, seen);
+  EtcdAcceptor below = serve(Accept{.ballot = ballot(2, 1), .value = held(8)});
+  const EtcdTxn next = below.start().txn.value();
+  EXPECT_EQ(std::ranges::count(next.deletes, EtcdDelete{"/p/mark/x"}), 1);
+}
+
+TEST_F(EtcdAcceptorTest, LetsOnlyARecordThatNobodyNeedsEndByItself) {
+  promised({.ballot = ballot(1, 1)}, told(9, {made()}));
+  EXPECT_EQ(serve(Accept{.ballot = ballot(1, 1), .value = kFree}).start().txn->puts.at(0).term,
+            EtcdTerm::idle);
+  const auto kept = [&](const Record& record) {
+    promised({.ballot = ballot(1, 1)}, told(9, {made()}));
+    return serve(Accept{.ballot = ballot(1, 1), .value = record}).start().txn->puts.at(0).term ==
+           EtcdTerm::never;
+  };
+  EXPECT_TRUE(kept(held(4)));
+  Record record = kFree;
+  record.data = "value";
+  EXPECT_TRUE(kept(record));
+  record = kFree;
+  record.gate = {GateState::hold, "work"};
+  EXPECT_TRUE(kept(record));
+  record = kFree;
+  record.last = Departed{.token = {4}, .client = {"c"}, .how = EndKind::expired, .who = "me"};
+  EXPECT_TRUE(kept(record)) << "somebody may still have to fence it";
+}
+
+TEST_F(EtcdAcceptorTest, GrantsNothingWhereTheRecordOfAHeldLockWasRemoved) {
+  const EtcdOutcome seen = told(9, {}, {{"/p/beat/x#4", "3", 8}});
+  for (const Request& request :
+       {Request(Prepare{.ballot = ballot(1, 1)}), Request(Fast{}), Request(Read{}),
+        Request(Accept{.ballot = ballot(1, 1), .value = held(5)})}) {
+    EtcdAcceptor acceptor = serve(request);
+    EXPECT_TRUE(acceptor.start().txn->reads());
+    const auto output = acceptor.on_outcome(seen);
+    ASSERT_TRUE(output.reply);
+    ASSERT_TRUE(std::holds_alternative<Fault>(*output.reply));
+    EXPECT_EQ(std::get<Fault>(*output.reply).kind, FaultKind::corrupt);
+  }
+  EtcdAcceptor acceptor = serve(Heartbeat{{4}, 4, ballot(9, 1)});
+  EXPECT_TRUE(acceptor.start().txn->reads());
+  EXPECT_EQ(verdict(acceptor.on_outcome(seen)), Verdict::gone) << "its holder stops at once";
+}
+
+TEST_F(EtcdAcceptorTest, TellsAHolderOfAnEarlierRecordThatItsLockIsGone) {
+  const std::string later = text_after(ballot(1, 2), held(60));
+  EtcdAcceptor acceptor = serve(Heartbeat{{4}, 4, ballot(9, 1)});
+  EXPECT_TRUE(acceptor.start().txn->reads());
+  EXPECT_EQ(verdict(acceptor.on_outcome(
+                told(61, {{"/p/lock/x", later, 61}}, {{"/p/beat/x#60", "0", 61}}))),
+            Verdict::gone);
+}
+
+TEST_F(EtcdAcceptorTest, GivesEachHolderAHeartbeatFromTheGrantOn) {
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
+  const EtcdTxn txn = serve(Accept{.ballot = ballot(1, 1), .value = held(4)}).start().txn.value();
+  const auto at = std::ranges::find(txn.puts, "/p/beat/x#4", &EtcdPut::key);
+  ASSERT_NE(at, txn.puts.end());
+  EXPECT_EQ(at->value, "0");
+}
+
+// What the removed key said is lost, so who observes begins again; then a dead holder can go.
+TEST_F(EtcdAcceptorTest, DoesNotVouchForAHolderWhoseHeartbeatWasRemoved) {
+  const EtcdKeyValue at{"/p/lock/x", text_after(ballot(1, 1), held(4)), 6};
+  const auto asked = [&](std::vector<BootId> boots) {
+    EtcdAcceptor acceptor = serve(Prepare{.ballot = ballot(2, 2),
+                                          .intent = Intent::evict,
+                                          .victim = {4},
+                                          .beat = 3,
+                                          .boots = std::move(boots)});
+    EXPECT_TRUE(acceptor.start().txn->reads());
+    return verdict(acceptor.on_outcome(told(8, {at})));
+  };
+  EXPECT_EQ(asked({{"synced"}}), Verdict::alive);
+  EtcdAcceptor look = serve(Read{});
+  EXPECT_TRUE(look.start().txn);
+  const auto seen = look.on_outcome(told(8, {at}));
+  EXPECT_EQ(asked({std::get<Answer>(*seen.reply).state.boot}), Verdict::promise);
+}
+
+// Of a write that etcd says it had no room for it may have made all the same.
+TEST_F(EtcdAcceptorTest, LooksWhetherAWriteWithoutRoomWasMade) {
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
+  EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(1, 1), .value = held(1)});
+  const std::string text = acceptor.start().txn->puts.at(0).value;
+  const Fault full{FaultKind::full, "out of space"};
+  EXPECT_TRUE(acceptor.on_unknown(full).txn->reads());
+  EtcdAcceptor made_it = acceptor;
+  EXPECT_EQ(verdict(made_it.on_outcome(told(6, {{"/p/lock/x", text, 6}}))), Verdict::accepted);
+  const auto output = acceptor.on_outcome(told(5, {made()}));
+  EXPECT_EQ(std::get<Fault>(output.reply.value()).kind, FaultKind::full);
+}
+
+TEST_F(EtcdAcceptorTest, AnswersFromWhatItReadNotFromWhatIsRemembered) {
+  memory_->known = EtcdSight{.revision = 90, .record_revision = 80};
+  EtcdAcceptor acceptor = serve(Read{});
+  EXPECT_TRUE(acceptor.start().txn);
+  const auto output = acceptor.on_outcome(
+      told(9, {{"/p/lock/x", text_after(ballot(1, 1), held(4)), 6}}, {{"/p/beat/x#4", "2", 7}}));
+  const State& state = std::get<Answer>(output.reply.value()).state;
+  EXPECT_EQ(state.accepted, ballot(1, 1));
+  EXPECT_EQ(state.beats.at({4}), 2U);
+}
+
+TEST_F(EtcdAcceptorTest, PassesOverATicketThatCannotBeRead) {
+  EtcdOutcome seen = told(9, {made()});
+  seen.ranges[2].push_back({"/p/wait/x#abc", "garbage", 7});
+  const Ticket mine{.number = 1, .claim = {.client = {"abc"}}, .refresh = 2, .who = "me"};
+  EtcdAcceptor acceptor = serve(Post{.ticket = mine, .remove = false});
+  EXPECT_TRUE(acceptor.start().txn->reads());
+  const auto output = acceptor.on_outcome(seen);
+  ASSERT_TRUE(output.txn);
+  EXPECT_EQ(output.txn->compares.at(1).revision, 7) << "its own is written over it";
+}
+
+TEST_F(EtcdAcceptorTest, RenewsATicketBehindManyOthersAndShowsTheFirst) {
+  EtcdOutcome seen = told(9, {made()});
+  const auto ticket = [](std::uint32_t number, std::uint32_t refresh) {
+    return Ticket{.number = number,
+                  .claim = {.client = {"c" + std::to_string(number)}},
+                  .refresh = refresh,
+                  .who = "me"};
+  };
+  constexpr std::uint32_t kLast = 70;
+  for (std::uint32_t number = 1; number <= kLast; ++number) {
+    seen.ranges[2].push_back(
+        {"/p/wait/x#c" + std::to_string(number), ticket_text(ticket(number, 1)), 7});
+  }
+  EtcdAcceptor acceptor = serve(Post{.ticket = ticket(kLast, 2), .remove = false});
+  EXPECT_TRUE(acceptor.start().txn->reads());
+  const auto output = acceptor.on_outcome(seen);
+  ASSERT_TRUE(output.txn);
+  EXPECT_EQ(output.txn->puts.at(0).value, ticket_text(ticket(kLast, 2)));
+  seen.succeeded = true;
+  const auto answer = acceptor.on_outcome(seen);
+  EXPECT_EQ(std::get<Answer>(answer.reply.value()).state.tickets.size(), kTicketsPerReplyMax);
+}
+
+TEST_F(EtcdAcceptorTest, PausesWhenItHasLostSomeRaces) {
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
+  const EtcdKeyValue at{"/p/lock/x", text_after(ballot(1, 1), held(4)), 6};
+  EtcdAcceptor acceptor = serve(Heartbeat{{4}, 9, ballot(1, 1)});
+  auto output = acceptor.start();
+  output = acceptor.on_outcome(told(6, {at}, {{"/p/beat/x#4", "0", 6}}));
+  std::vector<bool> crowded;
+  for (std::int64_t revision = 7; revision < 12; ++revision) {
+    crowded.push_back(output.crowded);
+    output = acceptor.on_outcome(told(revision, {at}, {{"/p/beat/x#4", "1", revision}}));
+  }
+  EXPECT_EQ(crowded, (std::vector{false, false, false, true, true}));
+}
+
+TEST_F(EtcdAcceptorTest, KeepsTheLatestHoldsForPeople) {
+  promised({.ballot = ballot(1, 1)}, told(50, {made(40)}));
+  EtcdAcceptor grant = serve(Accept{.ballot = ballot(1, 1), .value = held(41)});
+  const EtcdTxn granted = grant.start().txn.value();
+  const std::string key = "/p/past/x#0000000000000000041";
+  const auto came = std::ranges::find(granted.puts, key + "+", &EtcdPut::key);
+  ASSERT_NE(came, granted.puts.end());
+  EXPECT_EQ(std::ranges::count(granted.deletes,
+                               EtcdDelete{"/p/past/x#", "/p/past/x#0000000000000000022+"}),
+            1);
+  promised({.ballot = ballot(2, 1)},
+           told(52, {{"/p/lock/x", granted.puts[0].value, 51}}, {{"/p/beat/x#41", "0", 51}}));
+  Record after{.count = 41, .op = {"end"}};
+  after.last = Departed{.token = {41}, .client = {"c"}, .how = EndKind::released, .who = "me"};
+  EtcdAcceptor release = serve(Accept{.ballot = ballot(2, 1), .value = after});
+  const EtcdTxn released = release.start().txn.value();
+  const auto left = std::ranges::find(released.puts, key + "-", &EtcdPut::key);
+  ASSERT_NE(left, released.puts.end());
+  const auto holds = past_holds_of({{key + "+", came->value, 51}, {key + "-", left->value, 53}});
+  ASSERT_EQ(holds.size(), 1U);
+  EXPECT_EQ(holds[0].state, HoldState::released);
+  EXPECT_TRUE(holds[0].from);
+  EXPECT_TRUE(holds[0].to);
+  EXPECT_EQ(holds[0].who, "me");
 }
 
 }  // namespace

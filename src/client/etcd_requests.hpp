@@ -1,0 +1,93 @@
+// What is asked about locks on an etcd cluster: each request by an EtcdAcceptor of its own, until
+// that has the reply.
+//
+// Heartbeats that are asked for at one moment go as one transaction, Posts of one client for one
+// lock one after the other.
+//
+// Threads: the event loop's. Handlers are called from the loop, never from inside a call, none
+// after its end.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/etcd_calls.hpp"
+#include "client/etcd_lease.hpp"
+#include "client/etcd_trouble.hpp"
+#include "client/link.hpp"
+#include "etcd/etcd_acceptor.hpp"
+
+namespace dexlock {
+
+inline constexpr std::chrono::milliseconds kEtcdAskLimit{4500};  // below what a cluster waits
+
+class EtcdRequests {
+ public:
+  struct Options {
+    EtcdSaid said;
+    std::string prefix;
+    std::chrono::seconds idle{};
+  };
+  // The group as it was when the link was opened.
+  struct Place {
+    EtcdCompare group;
+    std::uint64_t cluster = 0;
+  };
+  using Gone = std::function<void(const std::string& why)>;
+
+  // `calls` must outlive it. `on_gone`: the group is not there any more.
+  EtcdRequests(boost::asio::io_context& loop, EtcdCalls& calls, Options options, Gone on_gone);
+  ~EtcdRequests();
+  EtcdRequests(const EtcdRequests&) = delete;
+  EtcdRequests& operator=(const EtcdRequests&) = delete;
+
+  void set_place(Place place) { place_ = std::move(place); }
+  void ask(const Where& where, const std::string& name, Request request,
+           Link::ReplyHandler handler);
+
+ private:
+  struct Work {
+    EtcdAcceptor acceptor;
+    Link::ReplyHandler handler;
+    EtcdCalls::Clock::time_point until;
+    std::string poster = {};  // of a Post: the next one may follow
+    std::int64_t ticket_lease = 0;
+  };
+  using WorkPtr = std::shared_ptr<Work>;
+  struct Batch {
+    std::vector<WorkPtr> works;
+    EtcdTxn txn;
+  };
+
+  std::shared_ptr<EtcdMemory> memory_of(const std::string& name);
+  void post(std::function<void()> what);
+  void start(const WorkPtr& work) { advance(work, work->acceptor.start()); }
+  void advance(const WorkPtr& work, EtcdAcceptor::Output output);
+  void send(const WorkPtr& work, const EtcdAcceptor::Output& output);
+  void on_trouble(const WorkPtr& work, const EtcdAcceptor::Output& output, const IdleLease& idle,
+                  const EtcdTrouble& trouble);
+  void fail(const WorkPtr& work, const EtcdTrouble& trouble);
+  void finish(const WorkPtr& work, Reply reply);
+  void send_beats();
+  void send(Batch batch);
+  void on_beaten(const std::vector<WorkPtr>& works, const EtcdCalls::Outcome& outcome);
+
+  boost::asio::io_context& loop_;
+  EtcdCalls& calls_;
+  Options options_;
+  Gone on_gone_;
+  Place place_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::map<std::string, std::shared_ptr<EtcdMemory>> memories_;
+  std::vector<WorkPtr> beats_;                        // asked for at this moment
+  std::map<std::string, std::deque<WorkPtr>> posts_;  // by lock and client; the first is under way
+};
+
+}  // namespace dexlock

@@ -1,0 +1,356 @@
+// The link to etcd over one that does what it is told to do wrong.
+#include "client/etcd_link.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <optional>
+
+#include "unit/fake_etcd.hpp"
+#include "unit/scratch_directory.hpp"
+
+namespace dexlock::testing {
+namespace {
+
+using Kind = EtcdTrouble::Kind;
+constexpr std::chrono::seconds kPatience{60};
+const std::string kGroupId = "g";
+
+class EtcdLinkTest : public ::testing::Test {
+ protected:
+  EtcdLinkTest() { make(); }
+
+  void make(std::string user = {}) {
+    link_.reset();
+    greeting_.reset();
+    down_.reset();
+    link_ = make_etcd_link(loop_,
+                           {.access = EtcdAccess{.service = {.endpoints = {"a:1", "b:1", "c:1"}},
+                                                 .user = std::move(user),
+                                                 .password = "secret"},
+                            .prefix = "/p/",
+                            .shown = "etcd://a:1",
+                            .revision_file = scratch_.path() / "revision",
+                            .make_service =
+                                [this](const EtcdService::Options&) {
+                                  return Result<std::unique_ptr<EtcdService>>(etcd_.service());
+                                }},
+                           {.on_greeting = [this](const auto& got) { greeting_ = got; },
+                            .on_down =
+                                [this](Error why) {
+                                  down_ = std::move(why);
+                                  link_->close();
+                                }});
+  }
+
+  template <class Done>
+  void run_until(Done done) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!done()) {
+      loop_.restart();
+      const auto work = boost::asio::make_work_guard(loop_);
+      ASSERT_NE(loop_.run_one_until(deadline), 0U) << "nothing has come";
+    }
+  }
+
+  // What is under way at this moment; timers that are not due are left alone.
+  void turn() {
+    loop_.restart();
+    loop_.poll();
+  }
+
+  void open() {
+    link_->open();
+    run_until([&] { return greeting_ || down_; });
+    if (down_) {
+      return;
+    }
+    const Group group{kGroupId, Epoch{1}, {greeting_->identity.incarnation}};
+    for (const auto kind : {GroupStep::Kind::propose, GroupStep::Kind::activate}) {
+      std::optional<Result<Group>> stands;
+      link_->change_group({.kind = kind, .group = group}, [&](auto got) { stands = got; });
+      run_until([&] { return stands.has_value(); });
+    }
+    where_ = Where{kGroupId, group.members.front(), Epoch{1}};
+  }
+
+  Reply ask(const std::string& name, const Request& request) {
+    std::optional<Reply> reply;
+    link_->request(where_, name, request, [&](Reply got) { reply = std::move(got); });
+    run_until([&] { return reply.has_value(); });
+    return reply.value_or(Fault{});
+  }
+
+  // Token of the grant.
+  FencingToken take(const std::string& name) {
+    const Reply reply =
+        ask(name, Fast{.asker = {.claim = {.client = {"c"}}, .proposer = {1, 1}}, .op = {"o"}});
+    const auto* answer = std::get_if<Answer>(&reply);
+    if (answer == nullptr || answer->verdict != Verdict::accepted) {
+      ADD_FAILURE() << "not granted";
+      return {};
+    }
+    return answer->state.value->holders.at(0).token;
+  }
+
+  static Post post(std::uint32_t refresh, bool remove) {
+    return {.ticket = {.number = 1,
+                       .claim = {.client = {"abc"}},
+                       .refresh = refresh,
+                       .ttl = std::chrono::seconds(5),
+                       .who = "me"},
+            .remove = remove};
+  }
+
+  FakeEtcd etcd_;
+  ScratchDirectory scratch_;
+  boost::asio::io_context loop_;
+  std::optional<LinkGreeting> greeting_;
+  std::optional<Error> down_;
+  Where where_;
+  std::unique_ptr<Link> link_;  // the first to go
+};
+
+TEST_F(EtcdLinkTest, GoesOnWithAnEndpointThatAnswers) {
+  for (const Kind kind : {Kind::unknown, Kind::untrusted, Kind::refused}) {
+    etcd_.troubles = {{0, kind}, {1, kind}};
+    make();
+    open();
+    EXPECT_FALSE(down_) << down_->text;
+    EXPECT_TRUE(greeting_);
+  }
+}
+
+TEST_F(EtcdLinkTest, TellsOfCertificatesOnlyWhenNoEndpointIsTrusted) {
+  etcd_.troubles = {{0, Kind::untrusted}, {1, Kind::untrusted}, {2, Kind::untrusted}};
+  open();
+  ASSERT_TRUE(down_);
+  EXPECT_EQ(down_->code, Errc::not_permitted);
+  EXPECT_EQ(etcd_.asked.size(), 3U);
+}
+
+TEST_F(EtcdLinkTest, LeavesAnEndpointThatFailsAndStaysWithOneThatDoesNot) {
+  open();
+  etcd_.troubles = {{0, Kind::unknown}};
+  EXPECT_TRUE(std::holds_alternative<Answer>(ask("x", Read{})));
+  etcd_.asked.clear();
+  EXPECT_TRUE(std::holds_alternative<Answer>(ask("x", Read{})));
+  ASSERT_EQ(etcd_.asked.size(), 1U);
+  EXPECT_NE(etcd_.asked[0].endpoint, 0U);
+}
+
+TEST_F(EtcdLinkTest, RefusesAClusterThatKnowsLessThanItHasTold) {
+  open();
+  take("x");
+  const std::int64_t told = etcd_.revision;
+  etcd_.revision = 3;
+  const Reply reply = ask("x", Read{});
+  ASSERT_TRUE(std::holds_alternative<Fault>(reply));
+  EXPECT_EQ(std::get<Fault>(reply).kind, FaultKind::not_member);
+  run_until([&] { return down_.has_value(); });
+  EXPECT_TRUE(down_->text.contains("restored from a snapshot (it is at revision 3, and was at " +
+                                   std::to_string(told) + ")"))
+      << down_->text;
+  down_.reset();
+  link_->open();  // the same link
+  run_until([&] { return down_.has_value(); });
+  EXPECT_EQ(down_->code, Errc::bad_config);
+  make();  // another process
+  open();
+  ASSERT_TRUE(down_);
+  EXPECT_EQ(down_->code, Errc::bad_config);
+}
+
+TEST_F(EtcdLinkTest, TakesAnAnswerThatCannotBeForNone) {
+  open();
+  const FencingToken token = take("x");
+  int spoilt = 0;
+  const auto spoil_once = [&](const std::function<void(EtcdOutcome&)>& how) {
+    spoilt = 0;
+    etcd_.spoil = [&spoilt, how](EtcdOutcome& outcome) {
+      if (spoilt++ == 0) {
+        how(outcome);
+      }
+    };
+    const Reply reply = ask("x", Read{});
+    ASSERT_TRUE(std::holds_alternative<Answer>(reply));
+    EXPECT_NE(std::get<Answer>(reply).state.value->find(token), nullptr);
+    EXPECT_EQ(spoilt, 2);
+  };
+  spoil_once([](EtcdOutcome& outcome) { outcome.ranges.clear(); });
+  spoil_once([](EtcdOutcome& outcome) { outcome.ranges.pop_back(); });
+  spoil_once([](EtcdOutcome& outcome) { outcome.revision = INT64_MAX; });
+  spoil_once([](EtcdOutcome& outcome) { outcome.revision = -1; });
+  spoil_once([](EtcdOutcome& outcome) { outcome.ranges[0][0].mod_revision = INT64_MAX; });
+}
+
+// A change without an answer is read for, never asked for again as it was.
+TEST_F(EtcdLinkTest, RecognisesAGrantThatHadNoAnswer) {
+  open();
+  take("x");
+  etcd_.spoil = [&](EtcdOutcome& outcome) {
+    if (!etcd_.asked.back().txn.puts.empty()) {
+      outcome.ranges.clear();
+    }
+  };
+  const FencingToken token = take("y");
+  EXPECT_EQ(etcd_.keys.count("/p/beat/y#" + std::to_string(token.value)), 1U);
+  EXPECT_EQ(etcd_.puts("/p/beat/y#"), 1U);
+}
+
+TEST_F(EtcdLinkTest, SignsInOnceForAllWhoWaitAndAgainWhenThatHasEnded) {
+  make("user");
+  open();
+  EXPECT_EQ(etcd_.sign_ins, 1U);
+  int ended = 3;  // of calls under way, all of one session
+  etcd_.refuse = [&](const EtcdTxn&) {
+    return ended-- > 0 ? std::optional(Kind::signed_out) : std::nullopt;
+  };
+  int answers = 0;
+  for (const char* name : {"x", "y", "z"}) {
+    link_->request(where_, name, Read{},
+                   [&](const Reply& reply) { answers += std::holds_alternative<Answer>(reply); });
+  }
+  run_until([&] { return answers == 3; });
+  EXPECT_EQ(etcd_.sign_ins, 2U);
+}
+
+TEST_F(EtcdLinkTest, PostsOfOneClientFollowEachOther) {
+  open();
+  ask("x", post(1, false));
+  etcd_.holds = true;
+  etcd_.asked.clear();
+  int answers = 0;
+  link_->request(where_, "x", post(2, false), [&](const Reply&) { ++answers; });
+  link_->request(where_, "x", post(2, true), [&](const Reply&) { ++answers; });
+  turn();
+  EXPECT_EQ(etcd_.asked.size(), 1U) << "the second waits for the first";
+  etcd_.holds = false;
+  etcd_.held.front()();
+  run_until([&] { return answers == 2; });
+  EXPECT_FALSE(etcd_.keys.contains("/p/wait/x#abc")) << "nothing is left behind";
+}
+
+TEST_F(EtcdLinkTest, SendsTheHeartbeatsOfManyLocksTogether) {
+  open();
+  constexpr int kLocks = 100;
+  std::vector<FencingToken> tokens;
+  for (int lock = 0; lock < kLocks; ++lock) {
+    tokens.push_back(take("l" + std::to_string(lock)));
+  }
+  etcd_.asked.clear();
+  const auto beat_all = [&](std::uint32_t beat) {
+    int beating = 0;
+    int other = 0;
+    for (int lock = 0; lock < kLocks; ++lock) {
+      link_->request(where_, "l" + std::to_string(lock),
+                     Heartbeat{tokens[static_cast<std::size_t>(lock)], beat, Ballot{}},
+                     [&](const Reply& reply) {
+                       const auto* answer = std::get_if<Answer>(&reply);
+                       const bool fine = answer != nullptr && answer->verdict == Verdict::beating;
+                       ++(fine ? beating : other);
+                     });
+    }
+    run_until([&] { return beating + other == kLocks; });
+    return beating;
+  };
+  EXPECT_EQ(beat_all(5), kLocks);
+  EXPECT_EQ(etcd_.asked.size(), 2U);
+  for (const auto& asked : etcd_.asked) {
+    EXPECT_LE(asked.txn.compares.size(), 128U);
+    EXPECT_LE(asked.txn.puts.size() + asked.txn.ranges.size(), 128U);
+  }
+  // One of them is lost: the others are renewed all the same.
+  etcd_.keys.erase("/p/lock/l7");
+  etcd_.keys.erase("/p/beat/l7#" + std::to_string(tokens[7].value));
+  EXPECT_EQ(beat_all(6), kLocks - 1);
+  EXPECT_EQ(etcd_.keys.at("/p/beat/l8#" + std::to_string(tokens[8].value)).value, "6");
+}
+
+TEST_F(EtcdLinkTest, MakesTheLeaseOfIdleRecordsOnceForMany) {
+  open();
+  take("x");
+  take("y");
+  EXPECT_EQ(etcd_.grants, 1U);
+  EXPECT_EQ(etcd_.keys.at("/p/lock/x").lease, 0) << "held";
+  EXPECT_NE(etcd_.keys.lower_bound("/p/past/x#")->second.lease, 0);
+}
+
+TEST_F(EtcdLinkTest, ListsAllNamesAPageAtATime) {
+  open();
+  constexpr int kNames = 12000;
+  for (int name = 0; name < kNames; ++name) {
+    etcd_.put("/p/lock/n" + std::to_string(name), "");
+  }
+  etcd_.asked.clear();
+  std::optional<Told> told;
+  link_->ask(ListKeys{where_}, [&](Told got) { told = std::move(got); });
+  run_until([&] { return told.has_value(); });
+  EXPECT_EQ(std::get<Keys>(*told).names.size(), std::size_t{kNames});
+  EXPECT_EQ(etcd_.asked.size(), 3U);
+}
+
+class EtcdLinkWatches : public EtcdLinkTest {
+ protected:
+  void watch(const std::string& name) {
+    link_->watch(where_, name, {"w"}, [this](const Answer& answer) { news_.push_back(answer); });
+    run_until([&] { return !news_.empty(); });  // what was before
+    news_.clear();
+  }
+
+  std::vector<Answer> news_;
+};
+
+TEST_F(EtcdLinkWatches, TellsWhatChanged) {
+  open();
+  watch("x");
+  const FencingToken token = take("x");
+  ASSERT_EQ(etcd_.streams.size(), 1U);
+  etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
+  run_until([&] { return !news_.empty(); });
+  EXPECT_NE(news_[0].state.value->find(token), nullptr);
+  link_->unwatch("x", {"w"});
+  EXPECT_TRUE(etcd_.streams[0]->watched.empty());
+}
+
+TEST_F(EtcdLinkWatches, WatchesManyByOneStream) {
+  open();
+  watch("x");
+  watch("y");
+  EXPECT_EQ(etcd_.streams_opened, 1U);
+  EXPECT_EQ(etcd_.streams[0]->watched.size(), 2U);
+}
+
+TEST_F(EtcdLinkWatches, TellsWhatItMissedWhenTheStreamEnds) {
+  open();
+  watch("x");
+  take("x");  // of which the stream says nothing
+  etcd_.streams[0]->handler({EtcdNews::Kind::over, 0});
+  run_until([&] { return !news_.empty(); });
+  EXPECT_FALSE(news_[0].state.value->is_free());
+  ASSERT_EQ(etcd_.streams.size(), 1U);
+  EXPECT_NE(etcd_.streams[0]->endpoint, 0U) << "another endpoint";
+}
+
+TEST_F(EtcdLinkWatches, TellsWhatWasForgottenByCompaction) {
+  open();
+  watch("x");
+  take("x");
+  etcd_.streams[0]->tell(EtcdNews::Kind::missed, "/p/lock/x");
+  run_until([&] { return !news_.empty(); });
+  EXPECT_FALSE(news_[0].state.value->is_free());
+  EXPECT_EQ(etcd_.streams_opened, 1U);
+}
+
+TEST_F(EtcdLinkWatches, FollowsToAnotherEndpointWhenItsOwnDoesNotAnswer) {
+  open();
+  watch("x");
+  etcd_.troubles = {{0, Kind::unknown}};
+  ask("y", Read{});
+  run_until([&] { return etcd_.streams_opened == 2; });
+  EXPECT_EQ(etcd_.streams[0]->endpoint, 1U);
+}
+
+}  // namespace
+}  // namespace dexlock::testing
