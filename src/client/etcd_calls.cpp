@@ -105,11 +105,8 @@ void EtcdCalls::grant(std::int64_t id, std::int64_t seconds, Clock::time_point u
   start(std::move(call));
 }
 
-void EtcdCalls::status(std::size_t endpoint, Clock::time_point until,
-                       EtcdHandler<EtcdStatus> handler) {
-  const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
-  service_->status(endpoint, std::clamp(left, milliseconds(1), kEtcdCallLimit),
-                   posted<EtcdStatus>(std::move(handler)));
+void EtcdCalls::status(std::size_t endpoint, EtcdHandler<EtcdStatus> handler) {
+  service_->status(endpoint, kEtcdCallLimit, posted<EtcdStatus>(std::move(handler)));
 }
 
 std::unique_ptr<EtcdStream> EtcdCalls::open_stream(std::function<void(const EtcdNews&)> handler) {

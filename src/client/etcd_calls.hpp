@@ -44,7 +44,7 @@ class EtcdCalls {
 
   void transact(EtcdTxn txn, Clock::time_point until, OutcomeHandler handler);
   void grant(std::int64_t id, std::int64_t seconds, Clock::time_point until, LeaseHandler handler);
-  void status(std::size_t endpoint, Clock::time_point until, EtcdHandler<EtcdStatus> handler);
+  void status(std::size_t endpoint, EtcdHandler<EtcdStatus> handler);
   [[nodiscard]] std::unique_ptr<EtcdStream> open_stream(
       std::function<void(const EtcdNews&)> handler);
 

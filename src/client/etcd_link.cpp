@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -148,6 +149,8 @@ class EtcdLink final : public Link {
     } else if (const auto* holds = std::get_if<ListHolds>(&question)) {
       ask_range(keys_of(holds->key).pasts(), handler,
                 [handler](const auto& kvs) { handler(PastHolds{past_holds_of(kvs)}); });
+    } else if (std::holds_alternative<AskEndpoints>(question)) {
+      ask_endpoints(std::move(handler));
     } else {
       post([handler, shown = options_.shown] {
         handler(Fault{FaultKind::refused, shown + ": this server cannot tell"});
@@ -262,6 +265,29 @@ class EtcdLink final : public Link {
       greeting.identity.active = group_.group->id;
     }
     handlers_.on_greeting(greeting);
+  }
+
+  void ask_endpoints(ToldHandler handler) {
+    const auto told = std::make_shared<EndpointsTold>();
+    const auto left = std::make_shared<std::size_t>(options_.access->service.endpoints.size());
+    for (const std::string& name : options_.access->service.endpoints) {
+      told->endpoints.push_back({.name = name});
+    }
+    for (std::size_t at = 0; at < told->endpoints.size(); ++at) {
+      calls_->status(at, [told, left, at, handler](std::expected<EtcdStatus, EtcdTrouble> status) {
+        auto& endpoint = told->endpoints[at];
+        if (status) {
+          endpoint.version = printable(status->version);
+          endpoint.bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(status->bytes, 0));
+          std::ranges::transform(status->alarms, std::back_inserter(endpoint.alarms), printable);
+        } else {
+          endpoint.trouble = printable(status.error().text);
+        }
+        if (--*left == 0) {
+          handler(std::move(*told));
+        }
+      });
+    }
   }
 
   template <class Handle>

@@ -6,10 +6,7 @@ namespace {
 constexpr std::size_t kReasonBytesMax = 200;
 
 std::string text_of(const EtcdTrouble& trouble, const EtcdSaid& of) {
-  std::string reason;
-  for (const char c : trouble.text.substr(0, kReasonBytesMax)) {
-    reason += c >= ' ' && c <= '~' ? c : '?';
-  }
+  const std::string reason = printable(trouble.text);
   switch (trouble.kind) {
     case EtcdTrouble::Kind::denied:
     case EtcdTrouble::Kind::signed_out:
@@ -33,6 +30,14 @@ std::string text_of(const EtcdTrouble& trouble, const EtcdSaid& of) {
 }
 
 }  // namespace
+
+std::string printable(const std::string& text) {
+  std::string out;
+  for (const char c : text.substr(0, kReasonBytesMax)) {
+    out += c >= ' ' && c <= '~' ? c : '?';
+  }
+  return out;
+}
 
 Fault fault_of(const EtcdTrouble& trouble, const EtcdSaid& of) {
   const auto kind = [&] {

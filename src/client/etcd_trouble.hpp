@@ -18,6 +18,9 @@ struct EtcdSaid {
   bool tls = false;
 };
 
+// What etcd says, for a line of ours.
+[[nodiscard]] std::string printable(const std::string& text);
+
 [[nodiscard]] Fault fault_of(const EtcdTrouble& trouble, const EtcdSaid& of);
 [[nodiscard]] Error error_of(const EtcdTrouble& trouble, const EtcdSaid& of);
 

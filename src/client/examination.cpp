@@ -47,6 +47,7 @@ class ServersExamination {
     sample_clocks(&ClockRate::add_first);
     tell_servers();
     tell_group();
+    tell_endpoints();
     tell_disks();
     tell_syncs();
     tell_locks();
@@ -73,6 +74,10 @@ class ServersExamination {
 
   [[nodiscard]] bool is_local(std::size_t server) const {
     return inspection_.config().servers[server].kind == ServerEntry::Kind::dir;
+  }
+
+  [[nodiscard]] bool is_etcd(std::size_t server) const {
+    return inspection_.config().servers[server].kind == ServerEntry::Kind::etcd;
   }
 
   void tell_servers() const {
@@ -149,10 +154,45 @@ class ServersExamination {
                              sight_.epoch, same, inspection_.assembly().group()->members.size())});
   }
 
+  // Of an etcd cluster each endpoint is told of: it goes on as long as one answers.
+  void tell_endpoints() {
+    for (std::size_t server = 0; server < inspection_.size(); ++server) {
+      if (is_etcd(server)) {
+        inspection_.ask(server, AskEndpoints{}, [this, server](const Told& told) {
+          if (const auto* known = std::get_if<EndpointsTold>(&told)) {
+            for (const EndpointsTold::Endpoint& endpoint : known->endpoints) {
+              tell_about(server, judged_endpoint(endpoint));
+            }
+          }
+        });
+      }
+    }
+    inspection_.settle();
+  }
+
+  static Diagnosis judged_endpoint(const EndpointsTold::Endpoint& endpoint) {
+    const std::string name = "endpoint " + endpoint.name + ": ";
+    if (!endpoint.trouble.empty()) {
+      return {.grade = Grade::warn,
+              .check = "server",
+              .text = name + "no answer (" + endpoint.trouble + ")",
+              .remedy = "look at that member, and the network to it"};
+    }
+    if (!endpoint.alarms.empty()) {
+      return {.grade = Grade::fail,
+              .check = "server",
+              .text = fmt::format("{}alarm {}", name, fmt::join(endpoint.alarms, ", ")),
+              .remedy = "compact, defragment, and disarm it with etcdctl"};
+    }
+    return {.check = "server",
+            .text = fmt::format("{}etcd {}, its database has {:.1f} MB", name, endpoint.version,
+                                static_cast<double>(endpoint.bytes) / 1e6)};
+  }
+
   void tell_disks() const {
     for (std::size_t server = 0; server < sight_.servers.size(); ++server) {
       const ServerSight& one = sight_.servers[server];
-      if (one.reachable) {
+      if (one.reachable && !is_etcd(server)) {
         tell_about(server, judged_room(one.free_bytes, one.free_inodes));
       }
     }
@@ -294,7 +334,7 @@ class ServersExamination {
   void sample_clocks(void (ClockRate::*add)(const ClockSample&)) {
     for (std::size_t sample = 0; sample < kClockSamples; ++sample) {
       for (std::size_t server = 0; server < inspection_.size(); ++server) {
-        if (is_local(server)) {
+        if (is_local(server) || is_etcd(server)) {
           continue;
         }
         const auto asked = now().boot;
@@ -320,6 +360,12 @@ class ServersExamination {
       }
       if (is_local(server)) {
         tell_about(server, {.check = "clock", .text = "this machine's own"});
+        continue;
+      }
+      if (is_etcd(server)) {
+        tell_about(server, {.check = "clock",
+                            .text = "its clocks decide when tickets and idle records end, and "
+                                    "nothing else"});
         continue;
       }
       const auto bounds = rates_[server].bounds();

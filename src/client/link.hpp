@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "dexlock/error.hpp"
 #include "register/assembly.hpp"
@@ -25,7 +26,7 @@ namespace dexlock {
 
 struct LinkGreeting {
   ServerIdentity identity;
-  std::string format;  // files | lmdb
+  std::string format;  // files | lmdb | etcd
   std::string sync;    // how it makes things durable
   std::string boot;    // "-": it cannot name its boots; heartbeats are synced there
   std::string directory;
@@ -34,15 +35,27 @@ struct LinkGreeting {
 // What is asked of a server by who looks on. TryCommit: how long one takes; only of a store in this
 // process.
 struct TryCommit {};
-using Question = std::variant<Ping, ListKeys, ListHolds, AskFacts, TryCommit>;
+// How each endpoint of an etcd cluster is; of no other server.
+struct AskEndpoints {};
+using Question = std::variant<Ping, ListKeys, ListHolds, AskFacts, TryCommit, AskEndpoints>;
 
 struct CommitTook {
   std::chrono::nanoseconds time{};
 };
+struct EndpointsTold {
+  struct Endpoint {
+    std::string name;
+    std::string trouble;  // empty: it answers
+    std::string version;
+    std::uint64_t bytes = 0;  // of its database
+    std::vector<std::string> alarms;
+  };
+  std::vector<Endpoint> endpoints;
+};
 // However many names a server tells, no more are kept.
 inline constexpr std::size_t kNamesToldMax = 1'000'000;
 // Keys: all of them. A fault of the kind `refused`: this server cannot tell.
-using Told = std::variant<Fault, Pong, Keys, PastHolds, ServerFacts, CommitTook>;
+using Told = std::variant<Fault, Pong, Keys, PastHolds, ServerFacts, CommitTook, EndpointsTold>;
 
 class Link {
  public:

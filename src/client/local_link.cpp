@@ -146,6 +146,9 @@ class LocalLink final : public Link {
     return holds ? Told(PastHolds{std::move(*holds)}) : failed(holds.error());
   }
   static Told answer(EmbeddedAcceptor& acceptor, const AskFacts&) { return acceptor.facts(); }
+  static Told answer(EmbeddedAcceptor&, const AskEndpoints&) {
+    return Fault{FaultKind::refused, "this server cannot tell"};
+  }
   static Told answer(EmbeddedAcceptor& acceptor, const TryCommit&) {
     const auto begun = std::chrono::steady_clock::now();
     const auto done = acceptor.try_commit();

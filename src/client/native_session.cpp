@@ -149,10 +149,10 @@ class NativeSession final : public Conversation {
   static std::optional<ClientLine> line_of(const Question& question) {
     return std::visit(
         [](const auto& asked) -> std::optional<ClientLine> {
-          if constexpr (std::is_same_v<std::decay_t<decltype(asked)>, TryCommit>) {
-            return std::nullopt;
-          } else {
+          if constexpr (std::is_constructible_v<ClientLine, decltype(asked)>) {
             return ClientLine(asked);
+          } else {
+            return std::nullopt;
           }
         },
         question);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -36,25 +37,36 @@ inline std::string etcd_plugin() {
 
 class EtcdMember {
  public:
-  explicit EtcdMember(std::string program) : program_(std::move(program)) { start(); }
+  // The only one of its cluster.
+  explicit EtcdMember(std::string program) : EtcdMember(std::move(program), "m") {
+    cluster_ = in_cluster();
+    start();
+  }
+  // Of several: starts when it is told who they are.
+  EtcdMember(std::string program, std::string name)
+      : program_(std::move(program)), name_(std::move(name)) {}
   EtcdMember(const EtcdMember&) = delete;
   EtcdMember& operator=(const EtcdMember&) = delete;
   ~EtcdMember() { kill(); }
+
+  void start(std::string cluster) {
+    cluster_ = std::move(cluster);
+    start();
+  }
 
   void start() {
     const std::string client = "http://" + endpoint();
     const std::string peer = "http://127.0.0.1:" + std::to_string(peer_port_);
     const std::string data = (scratch_.path() / "data").string();
-    const std::string cluster = "m=" + peer;
     const std::string log = (scratch_.path() / "log").string();
     std::vector<std::string> words{program_,
-                                   "--name=m",
+                                   "--name=" + name_,
                                    "--data-dir=" + data,
                                    "--listen-client-urls=" + client,
                                    "--advertise-client-urls=" + client,
                                    "--listen-peer-urls=" + peer,
                                    "--initial-advertise-peer-urls=" + peer,
-                                   "--initial-cluster=" + cluster,
+                                   "--initial-cluster=" + cluster_,
                                    "--log-level=error",
                                    "--logger=zap",
                                    "--log-outputs=" + log};
@@ -81,6 +93,9 @@ class EtcdMember {
   }
 
   [[nodiscard]] std::string endpoint() const { return "127.0.0.1:" + std::to_string(client_port_); }
+  [[nodiscard]] std::string in_cluster() const {
+    return name_ + "=http://127.0.0.1:" + std::to_string(peer_port_);
+  }
 
  private:
   static std::uint16_t free_port() {
@@ -96,6 +111,8 @@ class EtcdMember {
   }
 
   std::string program_;
+  std::string name_;
+  std::string cluster_;
   ScratchDirectory scratch_;
   std::uint16_t client_port_ = free_port();
   std::uint16_t peer_port_ = free_port();
@@ -105,10 +122,13 @@ class EtcdMember {
 class EtcdClient {
  public:
   explicit EtcdClient(const EtcdMember& member, std::chrono::seconds idle = kEtcdIdle)
+      : EtcdClient(std::vector{member.endpoint()}, idle) {}
+  explicit EtcdClient(const std::vector<std::string>& endpoints,
+                      std::chrono::seconds idle = kEtcdIdle)
       : link_(make_etcd_link(loop_,
-                             {.access = EtcdAccess{.service = {.endpoints = {member.endpoint()}}},
+                             {.access = EtcdAccess{.service = {.endpoints = endpoints}},
                               .prefix = "/test/",
-                              .shown = "etcd://" + member.endpoint(),
+                              .shown = "etcd://" + endpoints.front(),
                               .idle = idle,
                               .make_service = make_etcd_service},
                              {.on_greeting = [this](const auto& got) { greeting_ = got; },
@@ -120,6 +140,32 @@ class EtcdClient {
     std::optional<Reply> reply;
     link_->request(where_, name, request, [&](Reply got) { reply = std::move(got); });
     return run_until([&] { return reply.has_value(); }) ? *reply : Reply{Fault{}};
+  }
+
+  // Each in turn; all are asked at one moment.
+  std::vector<Reply> ask_all(const std::vector<std::pair<std::string, Request>>& asked) {
+    std::vector<Reply> replies(asked.size());
+    std::size_t left = asked.size();
+    for (std::size_t at = 0; at < asked.size(); ++at) {
+      link_->request(where_, asked[at].first, asked[at].second, [&, at](Reply got) {
+        replies[at] = std::move(got);
+        --left;
+      });
+    }
+    run_until([&] { return left == 0; });
+    return replies;
+  }
+
+  void watch(const std::string& name) {
+    link_->watch(where_, name, {"watcher"},
+                 [this](const Answer& answer) { news_.push_back(answer.state); });
+  }
+  // What is told until `done`; nothing is asked for meanwhile.
+  template <class Done>
+  bool hears(Done done) {
+    const bool heard = run_until([&] { return std::ranges::any_of(news_, done); });
+    news_.clear();
+    return heard;
   }
 
   Answer answer(const std::string& name, const Request& request) {
@@ -168,6 +214,7 @@ class EtcdClient {
   boost::asio::io_context loop_;
   std::optional<LinkGreeting> greeting_;
   std::optional<std::string> down_;
+  std::vector<State> news_;
   Where where_;
   std::unique_ptr<Link> link_;  // the first to go
 };
