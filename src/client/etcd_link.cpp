@@ -14,6 +14,7 @@
 #include "client/etcd_watcher.hpp"
 #include "etcd/etcd_group.hpp"
 #include "etcd/etcd_sight.hpp"
+#include "etcd/etcd_version.hpp"
 #include "lock/lock_name.hpp"
 #include "store/machine.hpp"
 
@@ -66,7 +67,13 @@ class EtcdLink final : public Link {
           request(where, name, Read{}, std::move(handler));
         });
     calls_->on_left = [this](std::size_t endpoint) { watcher_->left(endpoint); };
-    look_at_group([this] { greet(); });
+    const auto greet_after_both = [this, left = std::make_shared<int>(2)] {
+      if (--*left == 0) {
+        greet();
+      }
+    };
+    look_at_version(greet_after_both);
+    look_at_group(greet_after_both);
   }
 
   void close() override {
@@ -202,6 +209,18 @@ class EtcdLink final : public Link {
       remember_revision(options_.revision_file, revision_);
       noted_ = EtcdCalls::Clock::now();
     }
+  }
+
+  // Of the endpoint that is asked first. An old one would pass over what it does not know.
+  void look_at_version(std::function<void()> then) {
+    calls_->status(calls_->endpoint(), [this, then = std::move(then)](const auto& status) {
+      if (status && is_too_old(status->version)) {
+        down({Errc::bad_config, options_.shown + ": is etcd " + printable(status->version) +
+                                    "; etcd 3.4 or later is needed"});
+      } else {
+        then();
+      }
+    });
   }
 
   // Reads the group's key, makes it where it is missing, and goes on when it is known.

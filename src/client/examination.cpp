@@ -18,6 +18,7 @@
 #include "client/inspection.hpp"
 #include "client/remembered_servers.hpp"
 #include "client/server_sights.hpp"
+#include "etcd/etcd_version.hpp"
 #include "lease/timing.hpp"
 #include "lock/quorum.hpp"
 
@@ -184,9 +185,12 @@ class ServersExamination {
               .text = fmt::format("{}alarm {}", name, fmt::join(endpoint.alarms, ", ")),
               .remedy = "compact, defragment, and disarm it with etcdctl"};
     }
-    return {.check = "server",
+    const bool old = is_too_old(endpoint.version);
+    return {.grade = old ? Grade::fail : Grade::ok,
+            .check = "server",
             .text = fmt::format("{}etcd {}, its database has {:.1f} MB", name, endpoint.version,
-                                static_cast<double>(endpoint.bytes) / 1e6)};
+                                static_cast<double>(endpoint.bytes) / 1e6),
+            .remedy = old ? "etcd 3.4 or later is needed" : ""};
   }
 
   void tell_disks() const {

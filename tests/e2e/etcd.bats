@@ -26,15 +26,41 @@ within() {
   [[ $(ctl get --print-value-only /dex-lock/v1/lock/x) == *"n=$((token + 1))"* ]]
 }
 
-@test "what others see: show-lock, list, status, doctor" {
-  get-lock x
-  run -0 show-lock x
-  [[ $output == *"held"* || $output == *"holds"* ]]
-  run -0 dex-lock list
-  [[ $output == *x* ]]
+@test "what others see: show-lock, list, history, status" {
+  token=$(get-lock --print-token x)
+  run -0 dex-lock show-lock x
+  echo "$output"
+  [[ $output == *"token $token"* && $output == *held* ]]
+  run -0 dex-lock list --json
+  [ "$(jq -r '.locks[0].name' <<<"$output")" = x ]
+  [ "$(jq -r '.locks[0].held' <<<"$output")" = true ]
+  release-lock x
+  on_host other get-lock x
+  run -0 dex-lock history --json x
+  [ "$(jq -r '.holds[0].token' <<<"$output")" = $((token + 1)) ]
+  [ "$(jq -r '.holds[0].how' <<<"$output")" = holding ]
+  [ "$(jq -r '.holds[1].token' <<<"$output")" = "$token" ]
+  [ "$(jq -r '.holds[1].how' <<<"$output")" = released ]
+  [ "$(jq -r '.holds[1].from_ms != null and .holds[1].to_ms != null' <<<"$output")" = true ]
   run -0 dex-lock status
+  [[ $output == *"up, votes"*"etcd store in /dex-lock/v1/, sync raft"*"1 of 1 lock servers reachable: a majority"* ]]
+}
+
+@test "doctor tells of each endpoint" {
+  get-lock x
+  run -0 dex-lock doctor
+  [ "$(grep -c '^ok .*endpoint 127.0.0.1:[0-9]*: etcd 3' <<<"$output")" -eq 3 ]
+  kill -KILL "${pids[2]}"
   run dex-lock doctor
-  [[ $output == *etcd://* ]]
+  [[ $output == *"warn  server "*"endpoint 127.0.0.1:${ports[1]}: no answer ("*"look at that member"* ]]
+}
+
+@test "the history of one lock stays short" {
+  for _ in $(seq 25); do
+    dex-lock run x -- true
+  done
+  [ "$(ctl get --prefix --keys-only /dex-lock/v1/past/x# | grep -c '+$')" -eq 20 ]
+  [ "$(dex-lock history --json x | jq '.holds | length')" -eq 20 ]
 }
 
 @test "run holds while its command works, and counters do not race" {
@@ -63,6 +89,26 @@ within() {
   wait "$holder"
   wait "$waiter"
   [ -e "$BATS_TEST_TMPDIR/second" ]
+}
+
+# Looks at intervals are half a second apart and more: of twenty hand-overs one by one, each would take
+# a quarter of a second on the average.
+@test "who waits is told, not found at the next look" {
+  for i in 1 2; do
+    # shellcheck disable=SC2016
+    on_host "$i" within 100 sh -c 'for n in 1 2 3 4 5 6 7 8 9 10; do
+        dex-lock run x -- sh -c "date +%s%N >>\"$0\"; sleep 0.2; date +%s%N >>\"$0\"" || exit 1
+      done' "$BATS_TEST_TMPDIR/moments" 3>&- &
+    waits[i]=$!
+  done
+  for i in 1 2; do
+    wait "${waits[i]}"
+  done
+  # From the end of one to the begin of the next, in order; the median in milliseconds.
+  median=$(sort -n "$BATS_TEST_TMPDIR/moments" | awk 'NR % 2 == 1 && NR > 1 { print int(($1 - last) / 1000000) } { last = $1 }' |
+    sort -n | sed -n 10p)
+  echo "median $median ms"
+  [ "$median" -lt 200 ]
 }
 
 @test "a member that hangs delays but does not stop" {
@@ -126,6 +172,20 @@ within() {
   [[ $stderr == *"does not permit"*"/other/"* ]]
 }
 
+@test "a prefix whose keys could be those of a shorter one is refused" {
+  echo "etcd_prefix /dex-lock/v1/lock/" >"$DEXLOCK_CONF/options"
+  run -78 --separate-stderr get-lock x
+  [[ $stderr == *"none of its parts may be lock, beat, wait, mark or past"* ]]
+  [ "${#stderr_lines[@]}" -eq 1 ]
+}
+
+@test "an endpoint that is no etcd or is dead costs no lock" {
+  # Members talk among themselves at the first.
+  echo "etcd://127.0.0.1:${ports[3]},127.0.0.1:1,$endpoints" >"$DEXLOCK_CONF/lock_servers"
+  within 60 get-lock x
+  within 60 release-lock x
+}
+
 lines_follow() {
   local lines
   lines=$(wc -l <"$BATS_TEST_TMPDIR/journal")
@@ -185,6 +245,84 @@ END
   run -1 on_host other get-lock x
   release-lock x
   [ "$(on_host other get-lock --print-token x)" = $((token + 1)) ]
+}
+
+# The cluster id follows from the addresses and the token, so it is the same one after this.
+restore_snapshot() {
+  local n
+  for n in 1 2 3; do
+    kill -KILL "${pids[n]}"
+    wait "${pids[n]}" || true
+    rm -r "$BATS_TEST_TMPDIR/m$n"
+    ETCDCTL_API=3 etcdctl snapshot restore "$BATS_TEST_TMPDIR/snapshot" --name "m$n" --data-dir "$BATS_TEST_TMPDIR/m$n" \
+      --initial-cluster "$members" --initial-cluster-token "t${ports[0]}" \
+      --initial-advertise-peer-urls "http://127.0.0.1:${ports[n + 2]}" >/dev/null 2>&1 3>&-
+  done
+  for n in 1 2 3; do
+    etcd_start "$n"
+  done
+  eventually 60 healthy
+}
+
+@test "a cluster that was restored from a snapshot is refused by who knew more" {
+  get-lock x
+  ETCDCTL_API=3 etcdctl --endpoints "127.0.0.1:${ports[0]}" snapshot save "$BATS_TEST_TMPDIR/snapshot" >/dev/null 2>&1 3>&-
+  release-lock x
+  token=$(get-lock --print-token y)
+  dex-lock run --timeout 10 z -- sh -c 'touch "$0/held"; exec sleep 1d' "$BATS_TEST_TMPDIR" 3>&- &
+  holder=$!
+  eventually 60 [ -e "$BATS_TEST_TMPDIR/held" ]
+  restore_snapshot
+  status=0
+  wait "$holder" || status=$?
+  [ "$status" -eq 121 ]
+  run -78 --separate-stderr within 60 get-lock new
+  [[ $stderr == *"was restored from a snapshot (it is at revision "*", and was at "* ]]
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  # What docs/etcd.md says to do then.
+  ctl del --prefix /dex-lock/v1/
+  echo "etcd_prefix /dex-lock/after-restore/" >"$DEXLOCK_CONF/options"
+  run -0 on_host other within 60 get-lock y
+}
+
+@test "the record of a held lock that was removed lets nobody in" {
+  dex-lock run --timeout 10 x -- sh -c 'touch "$0/held"; exec sleep 1d' "$BATS_TEST_TMPDIR" 3>&- &
+  holder=$!
+  eventually 60 [ -e "$BATS_TEST_TMPDIR/held" ]
+  ctl del /dex-lock/v1/lock/x
+  run -1 --separate-stderr on_host other within 60 get-lock x
+  [[ $stderr == *"the record of lock x was removed while it was held; when its holder has ended, remove the keys /dex-lock/v1/beat/x#*"* ]]
+  status=0
+  wait "$holder" || status=$?
+  [ "$status" -eq 121 ]
+  ctl del --prefix /dex-lock/v1/beat/x#
+  on_host other within 60 get-lock x
+}
+
+@test "idle records are removed, and their tokens go on" {
+  echo "etcd_idle 1s" >"$DEXLOCK_CONF/options"
+  token=$(get-lock --print-token x)
+  get-lock kept
+  release-lock x
+  [ -n "$(ctl get /dex-lock/v1/lock/x)" ]
+  eventually 60 eval '[ -z "$(ctl get /dex-lock/v1/lock/x)" ]'
+  [ "$(get-lock --print-token x)" -gt "$token" ]
+  [ -n "$(ctl get /dex-lock/v1/lock/kept)" ]
+}
+
+@test "tokens of a lock that was moved here rise too when its record is removed" {
+  mkdir "$BATS_TEST_TMPDIR/old"
+  echo "dir:$BATS_TEST_TMPDIR/store" >"$BATS_TEST_TMPDIR/old/lock_servers"
+  for _ in $(seq 60); do
+    DEXLOCK_CONF=$BATS_TEST_TMPDIR/old dex-lock run x -- true
+  done
+  last=$(DEXLOCK_CONF=$BATS_TEST_TMPDIR/old dex-lock run x -- sh -c 'echo "$DEXLOCK_TOKEN"')
+  run -0 within 60 dex-lock migrate --from "$BATS_TEST_TMPDIR/old" --to "$DEXLOCK_CONF" x
+  token=$(dex-lock run x -- sh -c 'echo "$DEXLOCK_TOKEN"')
+  [ "$token" -gt "$last" ]
+  [ "$(ctl get --print-value-only /dex-lock/v1/mark/x)" = "$token" ]
+  ctl del /dex-lock/v1/lock/x
+  [ "$(dex-lock run x -- sh -c 'echo "$DEXLOCK_TOKEN"')" -gt "$token" ]
 }
 
 @test "keys that were removed are not taken for a new beginning" {

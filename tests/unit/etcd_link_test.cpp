@@ -140,6 +140,34 @@ TEST_F(EtcdLinkTest, LeavesAnEndpointThatFailsAndStaysWithOneThatDoesNot) {
   EXPECT_NE(etcd_.asked[0].endpoint, 0U);
 }
 
+TEST_F(EtcdLinkTest, RefusesAnEtcdThatIsTooOld) {
+  etcd_.version = "3.3.25";
+  open();
+  ASSERT_TRUE(down_);
+  EXPECT_EQ(down_->code, Errc::bad_config);
+  EXPECT_TRUE(down_->text.contains("is etcd 3.3.25; etcd 3.4 or later is needed")) << down_->text;
+  for (const char* version : {"3.4.0", "3.10.1", "4.0.0", "", "new"}) {
+    etcd_.version = version;
+    make();
+    open();
+    EXPECT_FALSE(down_) << version;
+  }
+}
+
+TEST_F(EtcdLinkTest, TellsOfEachEndpoint) {
+  open();
+  etcd_.troubles = {{1, Kind::unknown}};
+  std::optional<Told> told;
+  link_->ask(AskEndpoints{}, [&](Told got) { told = std::move(got); });
+  run_until([&] { return told.has_value(); });
+  const auto& endpoints = std::get<EndpointsTold>(*told).endpoints;
+  ASSERT_EQ(endpoints.size(), 3U);
+  EXPECT_EQ(endpoints[0].name, "a:1");
+  EXPECT_EQ(endpoints[0].version, "3.4.23");
+  EXPECT_EQ(endpoints[1].trouble, "told so");
+  EXPECT_EQ(endpoints[2].trouble, "");
+}
+
 TEST_F(EtcdLinkTest, RefusesAClusterThatKnowsLessThanItHasTold) {
   open();
   take("x");

@@ -41,6 +41,7 @@ class FakeEtcd {
   std::function<std::optional<Kind>(const EtcdTxn&)> refuse;  // before it has an effect
   std::function<void(EtcdOutcome&)> spoil;
   std::vector<Asked> asked;
+  std::string version = "3.4.23";
   std::size_t sign_ins = 0;
   std::size_t grants = 0;
   bool holds = false;  // answers are kept
@@ -179,7 +180,7 @@ class FakeEtcdService final : public EtcdService {
     if (const auto at = etcd_.troubles.find(endpoint); at != etcd_.troubles.end()) {
       handler(std::unexpected(EtcdTrouble{at->second, "told so"}));
     } else {
-      handler(EtcdStatus{.version = "3.4.23", .bytes = 4096, .alarms = {}});
+      handler(EtcdStatus{.version = etcd_.version, .bytes = 4096, .alarms = {}});
     }
   }
   std::unique_ptr<EtcdStream> open_stream(std::size_t endpoint,
