@@ -23,9 +23,7 @@ struct ClientContext {
       const ConfigPlaces& places = standard_config_places());
 
   [[nodiscard]] ClusterOptions cluster_options() const {
-    return {.config = config,
-            .remembered_group = memory.group(),
-            .revision_file = memory.revision_file()};
+    return {.config = config, .remembered_group = memory.group(), .etcd_file = memory.etcd_file()};
   }
 };
 

@@ -46,7 +46,7 @@ void Cluster::make_link(std::size_t server) {
       {.on_greeting = [this,
                        server](const LinkGreeting& greeting) { on_greeting(server, greeting); },
        .on_down = [this, server](Error why) { on_down(server, std::move(why)); }},
-      options_.pool, options_.revision_file);
+      options_.pool, options_.etcd_file);
 }
 
 void Cluster::open() {

@@ -31,8 +31,8 @@ namespace dexlock {
 struct ClusterOptions {
   Config config;
   std::optional<std::string> remembered_group;
-  std::filesystem::path revision_file = {};  // see HostMemory
-  ConnectionPool* pool = nullptr;            // of connections over ssh; must outlive the cluster
+  std::filesystem::path etcd_file = {};  // see HostMemory
+  ConnectionPool* pool = nullptr;        // of connections over ssh; must outlive the cluster
   std::chrono::milliseconds request_limit{5000};    // then the reply is Fault: unreachable
   std::chrono::milliseconds greeting_limit{15000};  // from opening a link to its greeting
 };

@@ -25,6 +25,7 @@ EtcdCalls::EtcdCalls(boost::asio::io_context& loop, std::unique_ptr<EtcdService>
     : loop_(loop),
       service_(std::move(service)),
       options_(std::move(options)),
+      endpoint_(options_.endpoint % options_.endpoints),
       revision_(options_.revision) {}
 
 EtcdCalls::~EtcdCalls() { *alive_ = false; }

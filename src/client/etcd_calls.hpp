@@ -34,6 +34,7 @@ class EtcdCalls {
     std::string user;  // empty: nobody signs in
     std::string password;
     std::int64_t revision = 0;  // the highest that was ever told
+    std::size_t endpoint = 0;   // the first to be asked
   };
 
   // No handler is called after its end.
@@ -87,7 +88,7 @@ class EtcdCalls {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<EtcdService> service_;
   Options options_;
-  std::size_t endpoint_ = 0;
+  std::size_t endpoint_;
   std::int64_t revision_;
   bool signed_in_ = false;
   bool signing_in_ = false;

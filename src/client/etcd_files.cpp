@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 #include <system_error>
@@ -15,7 +16,7 @@
 namespace dexlock {
 namespace {
 
-constexpr std::size_t kRevisionBytesMax = 32;
+constexpr std::size_t kRememberedBytesMax = 64;
 
 Result<std::string> text_in(const std::filesystem::path& file) {
   auto content = read_config_file(file);
@@ -66,25 +67,32 @@ Result<EtcdAccess> read_etcd_access(std::vector<std::string> endpoints, const Tl
   return access;
 }
 
-std::int64_t remembered_revision(const std::filesystem::path& file) {
-  const auto text = file.empty() ? std::unexpected(0) : read_small(file, kRevisionBytesMax);
+EtcdRemembered remembered_etcd(const std::filesystem::path& file) {
+  const auto text = file.empty() ? std::unexpected(0) : read_small(file, kRememberedBytesMax);
   if (!text || !text->ends_with('\n')) {
-    return 0;
+    return {};
   }
-  const auto number = parse_number(std::string_view(*text).substr(0, text->size() - 1),
-                                   std::numeric_limits<std::int64_t>::max());
-  return number ? static_cast<std::int64_t>(*number) : 0;
+  const auto parts = split_fields(std::string_view(*text).substr(0, text->size() - 1), ' ', 2);
+  if (!parts || parts->size() != 2) {
+    return {};
+  }
+  const auto revision = parse_number((*parts)[0], std::numeric_limits<std::int64_t>::max());
+  const auto endpoint = parse_number((*parts)[1], kSmallNumberMax);
+  return revision && endpoint ? EtcdRemembered{static_cast<std::int64_t>(*revision), *endpoint}
+                              : EtcdRemembered{};
 }
 
-void remember_revision(const std::filesystem::path& file, std::int64_t revision) {
-  if (file.empty() || revision <= remembered_revision(file)) {
+void remember_etcd(const std::filesystem::path& file, EtcdRemembered remembered) {
+  const EtcdRemembered before = remembered_etcd(file);
+  remembered.revision = std::max(remembered.revision, before.revision);
+  if (file.empty() || remembered == before) {
     return;
   }
   std::error_code ignored;
   std::filesystem::create_directories(file.parent_path(), ignored);
   const std::filesystem::path temporary = file.string() + ".tmp" + random_hex(6);
   std::ofstream out(temporary);
-  out << revision << '\n';
+  out << remembered.revision << ' ' << remembered.endpoint << '\n';
   out.close();
   if (!out || ::rename(temporary.c_str(), file.c_str()) != 0) {
     std::filesystem::remove(temporary, ignored);

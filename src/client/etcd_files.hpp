@@ -1,5 +1,9 @@
-// What a link to etcd needs of files, read once: certificates, and who signs in. And the highest
-// revision that this host has been told, which a cluster that is restored from a snapshot is below.
+// What a link to etcd needs of files, read once: certificates, and who signs in. And what this host
+// remembers of the cluster: the highest revision that it was told, which one that is restored from
+// a snapshot is below, and the endpoint that answered last, so that one that is dark does not cost
+// each command its time.
+//
+//   REVISION ENDPOINT newline        ENDPOINT: which of the configured, from 0
 //
 // Threads: any.
 #pragma once
@@ -26,9 +30,15 @@ struct EtcdAccess {
                                                   const TlsFiles* files,
                                                   const std::filesystem::path& user_file);
 
-// 0: not known. An empty path remembers nothing.
-[[nodiscard]] std::int64_t remembered_revision(const std::filesystem::path& file);
-// A file that cannot be written costs a check, not a lock.
-void remember_revision(const std::filesystem::path& file, std::int64_t revision);
+struct EtcdRemembered {
+  std::int64_t revision = 0;
+  std::size_t endpoint = 0;
+  friend bool operator==(const EtcdRemembered&, const EtcdRemembered&) = default;
+};
+
+// Nothing, as of an empty path: all zero.
+[[nodiscard]] EtcdRemembered remembered_etcd(const std::filesystem::path& file);
+// The revision never goes down. A file that cannot be written costs a check, not a lock.
+void remember_etcd(const std::filesystem::path& file, EtcdRemembered remembered);
 
 }  // namespace dexlock

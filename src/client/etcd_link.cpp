@@ -24,7 +24,7 @@ namespace {
 using Outcome = EtcdCalls::Outcome;
 using EtcdTroubleKind = EtcdTrouble::Kind;
 
-constexpr std::chrono::seconds kRevisionNoted{10};  // by who lives longer than a moment
+constexpr std::chrono::seconds kKnownNoted{10};  // by who lives longer than a moment
 constexpr std::size_t kEtcdIncarnationBytes = 12;
 constexpr std::int64_t kEtcdNamesAtOnce = 5000;  // far below what one message may carry
 
@@ -34,7 +34,7 @@ class EtcdLink final : public Link {
       : loop_(loop),
         options_(std::move(options)),
         handlers_(std::move(handlers)),
-        revision_(remembered_revision(options_.revision_file)) {}
+        known_(remembered_etcd(options_.remembered_file)) {}
   ~EtcdLink() override { close(); }
 
   void open() override {
@@ -54,7 +54,8 @@ class EtcdLink final : public Link {
         EtcdCalls::Options{.endpoints = options_.access->service.endpoints.size(),
                            .user = options_.access->user,
                            .password = options_.access->password,
-                           .revision = revision_});
+                           .revision = known_.revision,
+                           .endpoint = known_.endpoint});
     requests_ = std::make_unique<EtcdRequests>(
         loop_, *calls_,
         EtcdRequests::Options{.said = said_of(), .prefix = options_.prefix, .idle = options_.idle},
@@ -80,7 +81,7 @@ class EtcdLink final : public Link {
     if (alive_) {
       *std::exchange(alive_, nullptr) = false;
     }
-    note_revision();
+    note_known();
     watcher_.reset();
     requests_.reset();
     calls_.reset();
@@ -91,8 +92,8 @@ class EtcdLink final : public Link {
     if (!calls_) {
       return;
     }
-    if (EtcdCalls::Clock::now() - noted_ >= kRevisionNoted) {
-      note_revision();
+    if (EtcdCalls::Clock::now() - noted_ >= kKnownNoted) {
+      note_known();
     }
     const bool member = group_.active && group_.group && group_.group->id == where.group &&
                         group_.incarnation == where.incarnation;
@@ -203,10 +204,10 @@ class EtcdLink final : public Link {
             .tls = options_.access && options_.access->service.tls};
   }
 
-  void note_revision() {
+  void note_known() {
     if (calls_) {
-      revision_ = std::max(revision_, calls_->revision());
-      remember_revision(options_.revision_file, revision_);
+      known_ = {.revision = calls_->revision(), .endpoint = calls_->endpoint()};
+      remember_etcd(options_.remembered_file, known_);
       noted_ = EtcdCalls::Clock::now();
     }
   }
@@ -343,7 +344,7 @@ class EtcdLink final : public Link {
   boost::asio::io_context& loop_;
   EtcdLinkOptions options_;
   Handlers handlers_;
-  std::int64_t revision_;  // the highest that was told
+  EtcdRemembered known_;
   EtcdCalls::Clock::time_point noted_ = EtcdCalls::Clock::now();
   std::shared_ptr<bool> alive_;
   std::unique_ptr<EtcdCalls> calls_;  // the last of these three to go

@@ -28,7 +28,7 @@ struct EtcdLinkOptions {
   std::string prefix;
   std::string shown;
   std::chrono::seconds idle = kEtcdIdle;  // a record that nobody has used for so long is removed
-  std::filesystem::path revision_file;    // empty: nothing is remembered
+  std::filesystem::path remembered_file;  // empty: nothing is remembered
   std::function<Result<std::unique_ptr<EtcdService>>(const EtcdService::Options&)> make_service;
 };
 

@@ -136,10 +136,10 @@ Result<void> HostMemory::remember_group(const std::string& group) const {
 void HostMemory::forget_group() const {
   std::error_code ignored;
   fs::remove(group_file_, ignored);
-  fs::remove(revision_file(), ignored);
+  fs::remove(etcd_file(), ignored);
 }
 
-fs::path HostMemory::revision_file() const { return group_file_.string() + ".revision"; }
+fs::path HostMemory::etcd_file() const { return group_file_.string() + ".etcd"; }
 
 std::optional<SeenLock> HostMemory::seen(const std::string& lock_file) const {
   const auto text = read_state_file(state_dir_ / "seen" / lock_file);

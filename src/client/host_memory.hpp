@@ -43,8 +43,8 @@ class HostMemory {
   [[nodiscard]] std::optional<std::string> group() const;
   [[nodiscard]] Result<void> remember_group(const std::string& group) const;
   void forget_group() const;
-  // How far the servers were, where they are one etcd cluster (client/etcd_files.hpp).
-  [[nodiscard]] std::filesystem::path revision_file() const;
+  // What client/etcd_files.hpp remembers, where the servers are one etcd cluster.
+  [[nodiscard]] std::filesystem::path etcd_file() const;
 
   [[nodiscard]] std::optional<SeenLock> seen(const std::string& lock_file) const;
   void remember_seen(const std::string& lock_file, const SeenLock& seen) const;

@@ -35,7 +35,7 @@ Inspection::Inspection(Config config, const std::optional<HostMemory>& memory, c
         {.on_greeting = [this,
                          server](const LinkGreeting& greeting) { on_greeting(server, greeting); },
          .on_down = [this, server](Error why) { on_down(server, std::move(why)); }},
-        nullptr, memory ? memory->revision_file() : std::filesystem::path());
+        nullptr, memory ? memory->etcd_file() : std::filesystem::path());
   }
 }
 

@@ -14,7 +14,7 @@ namespace dexlock {
 std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop, const Config& config,
                                        std::size_t server, Link::Handlers handlers,
                                        ConnectionPool* pool,
-                                       const std::filesystem::path& revision_file) {
+                                       const std::filesystem::path& etcd_file) {
   const ServerEntry& entry = config.servers.at(server);
   if (entry.kind == ServerEntry::Kind::dir) {
     return make_local_link(
@@ -36,7 +36,7 @@ std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop, const Conf
          .prefix = config.etcd_prefix,
          .shown = entry.shown,
          .idle = config.etcd_idle,
-         .revision_file = revision_file,
+         .remembered_file = etcd_file,
          .make_service = make_etcd_service},
         std::move(handlers));
   }

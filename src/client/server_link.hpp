@@ -21,11 +21,12 @@ class io_context;
 
 namespace dexlock {
 
-// `pool`: of connections over ssh; must outlive the link. `revision_file`: see HostMemory.
-[[nodiscard]] std::unique_ptr<Link> make_server_link(
-    boost::asio::io_context& loop, const Config& config, std::size_t server,
-    Link::Handlers handlers, ConnectionPool* pool = nullptr,
-    const std::filesystem::path& revision_file = {});
+// `pool`: of connections over ssh; must outlive the link. `etcd_file`: see HostMemory.
+[[nodiscard]] std::unique_ptr<Link> make_server_link(boost::asio::io_context& loop,
+                                                     const Config& config, std::size_t server,
+                                                     Link::Handlers handlers,
+                                                     ConnectionPool* pool = nullptr,
+                                                     const std::filesystem::path& etcd_file = {});
 
 [[nodiscard]] std::vector<std::string> shown_names(const Config& config);
 

@@ -31,7 +31,7 @@ class EtcdLinkTest : public ::testing::Test {
                                                  .password = "secret"},
                             .prefix = "/p/",
                             .shown = "etcd://a:1",
-                            .revision_file = scratch_.path() / "revision",
+                            .remembered_file = scratch_.path() / "revision",
                             .make_service =
                                 [this](const EtcdService::Options&) {
                                   return Result<std::unique_ptr<EtcdService>>(etcd_.service());
@@ -317,6 +317,54 @@ TEST_F(EtcdLinkTest, ListsAllNamesAPageAtATime) {
   run_until([&] { return told.has_value(); });
   EXPECT_EQ(std::get<Keys>(*told).names.size(), std::size_t{kNames});
   EXPECT_EQ(etcd_.asked.size(), 3U);
+}
+
+TEST_F(EtcdLinkTest, BeginsWithTheEndpointThatAnsweredLast) {
+  etcd_.troubles = {{0, Kind::unknown}};
+  open();
+  etcd_.asked.clear();
+  make();  // another process
+  open();
+  EXPECT_EQ(etcd_.asked.front().endpoint, 1U);
+}
+
+TEST_F(EtcdLinkTest, MayBeEndedByAnyReply) {
+  open();
+  const FencingToken token = take("x");
+  const auto end_by = [&](const Request& request) {
+    bool replied = false;
+    link_->request(where_, "x", request, [&](const Reply&) {
+      link_.reset();
+      replied = true;
+    });
+    link_->request(where_, "x", request, [](const Reply&) { ADD_FAILURE() << "it has ended"; });
+    run_until([&] { return replied; });
+    turn();
+    make();
+    open();
+  };
+  end_by(Read{});
+  end_by(Heartbeat{token, 3, Ballot{}});
+  end_by(post(1, false));
+  etcd_.refuse = [](const EtcdTxn&) { return std::optional(Kind::denied); };
+  bool replied = false;
+  link_->request(where_, "x", Read{}, [&](const Reply&) {
+    link_.reset();
+    replied = true;
+  });
+  run_until([&] { return replied; });
+  etcd_.refuse = nullptr;
+  make();
+  open();
+  etcd_.keys.erase("/p/group");  // the link tells that it is down, too
+  replied = false;
+  link_->request(where_, "x", Read{}, [&](const Reply&) {
+    link_.reset();
+    replied = true;
+  });
+  run_until([&] { return replied; });
+  turn();
+  EXPECT_FALSE(down_);
 }
 
 class EtcdLinkWatches : public EtcdLinkTest {
