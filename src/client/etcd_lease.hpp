@@ -1,7 +1,8 @@
 // The lease of etcd by which records that nobody uses are removed: who frees a lock writes its
 // record with the present one, who takes it writes it without. It is never renewed. So that not
-// every release needs a lease of its own, all of one part of the time share one, whose id follows
-// from the prefix and that part; clients whose clocks differ have different ones.
+// every release needs a lease of its own, many locks share one in one part of the time; and so that
+// etcd has not too much to remove at once, there are several. Its id follows from the prefix, that
+// part, and some bits of the name; clients whose clocks differ have different ones.
 //
 // Threads: pure functions.
 #pragma once
@@ -18,7 +19,7 @@ struct IdleLease {
 };
 
 // `wall_time`: since 1970.
-[[nodiscard]] IdleLease idle_lease(std::string_view prefix, std::chrono::seconds idle,
-                                   std::chrono::milliseconds wall_time);
+[[nodiscard]] IdleLease idle_lease(std::string_view prefix, std::string_view name,
+                                   std::chrono::seconds idle, std::chrono::milliseconds wall_time);
 
 }  // namespace dexlock

@@ -108,7 +108,8 @@ void EtcdRequests::advance(const WorkPtr& work, EtcdAcceptor::Output output) {
 
 void EtcdRequests::send(const WorkPtr& work, const EtcdAcceptor::Output& output) {
   EtcdTxn txn = *output.txn;
-  const IdleLease idle = idle_lease(options_.prefix, options_.idle, wall_time());
+  const IdleLease idle =
+      idle_lease(options_.prefix, work->acceptor.keys().name, options_.idle, wall_time());
   for (EtcdPut& put : txn.puts) {
     put.lease = put.term == EtcdTerm::idle     ? idle.id
                 : put.term == EtcdTerm::ticket ? work->ticket_lease

@@ -3,6 +3,7 @@ bats_require_minimum_version 1.5.0
 
 setup() {
   load etcd.bash
+  load ../cli/json.bash
   etcd_setup
 }
 
@@ -32,16 +33,13 @@ within() {
   echo "$output"
   [[ $output == *"token $token"* && $output == *held* ]]
   run -0 dex-lock list --json
-  [ "$(jq -r '.locks[0].name' <<<"$output")" = x ]
-  [ "$(jq -r '.locks[0].held' <<<"$output")" = true ]
+  [ "$(json '[(lock["name"], lock["held"]) for lock in d["locks"]]' <<<"$output")" = '[["x", true]]' ]
   release-lock x
   on_host other get-lock x
   run -0 dex-lock history --json x
-  [ "$(jq -r '.holds[0].token' <<<"$output")" = $((token + 1)) ]
-  [ "$(jq -r '.holds[0].how' <<<"$output")" = holding ]
-  [ "$(jq -r '.holds[1].token' <<<"$output")" = "$token" ]
-  [ "$(jq -r '.holds[1].how' <<<"$output")" = released ]
-  [ "$(jq -r '.holds[1].from_ms != null and .holds[1].to_ms != null' <<<"$output")" = true ]
+  [ "$(json '[(hold["token"], hold["how"], hold["to_ms"] is None) for hold in d["holds"]]' <<<"$output")" = \
+    "[[$((token + 1)), \"holding\", true], [$token, \"released\", false]]" ]
+  [ "$(json 'all(hold["from_ms"] for hold in d["holds"])' <<<"$output")" = true ]
   run -0 dex-lock status
   [[ $output == *"up, votes"*"etcd store in /dex-lock/v1/, sync raft"*"1 of 1 lock servers reachable: a majority"* ]]
 }
@@ -60,7 +58,7 @@ within() {
     dex-lock run x -- true
   done
   [ "$(ctl get --prefix --keys-only /dex-lock/v1/past/x# | grep -c '+$')" -eq 20 ]
-  [ "$(dex-lock history --json x | jq '.holds | length')" -eq 20 ]
+  [ "$(dex-lock history --json x | json 'len(d["holds"])')" -eq 20 ]
 }
 
 @test "run holds while its command works, and counters do not race" {
@@ -323,6 +321,16 @@ restore_snapshot() {
   [ "$(ctl get --print-value-only /dex-lock/v1/mark/x)" = "$token" ]
   ctl del /dex-lock/v1/lock/x
   [ "$(dex-lock run x -- sh -c 'echo "$DEXLOCK_TOKEN"')" -gt "$token" ]
+}
+
+@test "a record that this program did not write is left alone" {
+  get-lock x
+  release-lock x
+  ctl put /dex-lock/v1/lock/x garbage
+  run -1 --separate-stderr within 60 get-lock x
+  [[ $stderr == *"the keys of lock x below /dex-lock/v1/ are not what this program writes"* ]]
+  [ "$(ctl get --print-value-only /dex-lock/v1/lock/x)" = garbage ]
+  get-lock y
 }
 
 @test "keys that were removed are not taken for a new beginning" {
