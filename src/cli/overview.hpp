@@ -32,7 +32,7 @@ inline constexpr std::string_view kOverview =
     "  remote_path  where a lock server keeps its locks; `.dex-lock` without it\n"
     "  sshopt  options for ssh\n"
     "  options  `allow_unsynced_store`, `fast_ballots`, `tls_certificate`, `tls_key`, "
-    "`tls_authority`\n"
+    "`tls_authority`, `etcd_prefix`, `etcd_user_file`, `etcd_idle`\n"
     "  ~/.local/state/dex-lock/  what this user's programs keep; of root: "
     "`/var/lib/dex-lock/`\n"
     "examples:\n"

@@ -183,10 +183,14 @@ EtcdTxn EtcdAcceptor::posting(const EtcdSight& seen, const Post& post) const {
 EtcdTxn EtcdAcceptor::beating(const EtcdSight& seen, const Heartbeat& heartbeat) const {
   EtcdTxn txn = empty_txn();
   const std::string key = place_.keys.beat(heartbeat.token);
+  const std::int64_t revision = revision_in(seen.beat_revisions, heartbeat.token);
   txn.compares = {place_.group,
                   {.key = place_.keys.record(), .revision = seen.record_revision},
-                  {.key = key, .revision = revision_in(seen.beat_revisions, heartbeat.token)}};
+                  {.key = key, .revision = revision}};
   txn.puts.push_back({.key = key, .value = std::to_string(heartbeat.beat)});
+  if (revision == 0) {  // somebody has removed it: see EtcdSight::boot()
+    txn.puts.push_back({.key = place_.keys.record(), .value = durable_text(seen.durable)});
+  }
   return txn;
 }
 
@@ -326,7 +330,8 @@ std::optional<EtcdTxn> EtcdAcceptor::beat() {
   }
   EtcdSight next = *memory_->known;
   if (apply(next.durable, next.soft, next.boot(), *heartbeat).verdict != Verdict::beating ||
-      next.soft.beats == memory_->known->soft.beats) {
+      next.soft.beats == memory_->known->soft.beats ||
+      !next.beat_revisions.contains(heartbeat->token)) {
     return std::nullopt;
   }
   beaten_over_ = memory_->known;

@@ -69,7 +69,7 @@ BootId EtcdSight::boot() const {
     return !beat_revisions.contains(holder.token);
   };
   const bool lost = durable.value && std::ranges::any_of(durable.value->holders, is_missing);
-  return {lost ? "lost" : "synced"};
+  return {lost ? "lost" + std::to_string(record_revision) : "synced"};
 }
 
 std::vector<EtcdRange> sight_ranges(const EtcdKeys& keys) {

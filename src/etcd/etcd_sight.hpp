@@ -57,7 +57,8 @@ struct EtcdSight {
   // No token up to this one is ever granted.
   [[nodiscard]] std::uint64_t count() const;
   // Of the heartbeats. Another one while a key of theirs is missing: somebody has removed it, and
-  // what it said is lost.
+  // what it said is lost. Whoever makes it anew writes the record anew, too, so that the next loss
+  // is known for another.
   [[nodiscard]] BootId boot() const;
   // The record was removed while somebody held the lock.
   [[nodiscard]] bool is_orphaned() const { return record_revision == 0 && !beat_revisions.empty(); }

@@ -312,6 +312,27 @@ TEST_F(EtcdAcceptorTest, DoesNotVouchForAHolderWhoseHeartbeatWasRemoved) {
   EXPECT_EQ(asked({std::get<Answer>(*seen.reply).state.boot}), Verdict::promise);
 }
 
+// So that one who saw the first loss does not take the second one for it.
+TEST_F(EtcdAcceptorTest, WritesTheRecordAnewWithAHeartbeatThatWasRemoved) {
+  const std::string record = text_after(ballot(1, 1), held(4));
+  const EtcdKeyValue at{"/p/lock/x", record, 6};
+  const auto boot = [&](const EtcdOutcome& seen) {
+    EtcdAcceptor look = serve(Read{});
+    EXPECT_TRUE(look.start().txn);
+    return std::get<Answer>(look.on_outcome(seen).reply.value()).state.boot;
+  };
+  const BootId first = boot(told(8, {at}));
+  EtcdAcceptor beat = serve(Heartbeat{{4}, 9, ballot(1, 1)});
+  const EtcdTxn txn = beat.start().txn.value();
+  ASSERT_EQ(txn.puts.size(), 2U);
+  EXPECT_EQ(txn.puts[0].key, "/p/beat/x#4");
+  EXPECT_EQ(txn.puts[1].key, "/p/lock/x");
+  EXPECT_EQ(txn.puts[1].value, record);
+  const EtcdKeyValue later{"/p/lock/x", record, 9};
+  EXPECT_EQ(boot(told(9, {later}, {{"/p/beat/x#4", "9", 9}})), BootId{"synced"});
+  EXPECT_NE(boot(told(10, {later})), first);
+}
+
 // Of a write that etcd says it had no room for it may have made all the same.
 TEST_F(EtcdAcceptorTest, LooksWhetherAWriteWithoutRoomWasMade) {
   promised({.ballot = ballot(1, 1)}, told(5, {made()}));
