@@ -66,7 +66,8 @@ class EtcdLink final : public Link {
         loop_, *calls_, options_.prefix + "lock/",
         [this](const Where& where, const std::string& name, ReplyHandler handler) {
           request(where, name, Read{}, std::move(handler));
-        });
+        },
+        [this](const std::string& name) { return requests_->waiting(name); });
     calls_->on_left = [this](std::size_t endpoint) { watcher_->left(endpoint); };
     const auto greet_after_both = [this, left = std::make_shared<int>(2)] {
       if (--*left == 0) {

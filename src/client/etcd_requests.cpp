@@ -83,6 +83,12 @@ void EtcdRequests::ask(const Where& where, const std::string& name, Request requ
   post([this, work] { start(work); });
 }
 
+std::vector<Ticket> EtcdRequests::waiting(const std::string& name) const {
+  const auto at = memories_.find(name);
+  return at == memories_.end() || !at->second->known ? std::vector<Ticket>()
+                                                     : at->second->known->soft.tickets;
+}
+
 void EtcdRequests::advance(const WorkPtr& work, EtcdAcceptor::Output output) {
   if (output.reply) {
     finish(work, std::move(*output.reply));

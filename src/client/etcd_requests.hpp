@@ -51,6 +51,8 @@ class EtcdRequests {
   void set_place(Place place) { place_ = std::move(place); }
   void ask(const Where& where, const std::string& name, Request request,
            Link::ReplyHandler handler);
+  // Who waited when it was read last, senior first.
+  [[nodiscard]] std::vector<Ticket> waiting(const std::string& name) const;
 
  private:
   struct Work {

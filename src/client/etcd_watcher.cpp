@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "wire/durable_text.hpp"
+
 namespace dexlock {
 namespace {
 
@@ -14,11 +16,18 @@ constexpr milliseconds kEtcdWatchDelay{50};
 constexpr milliseconds kEtcdFirstReopen{100};
 constexpr std::uint32_t kEtcdReopenDoublings = 5;
 
+// So many of those in line hear of every change: if the first is dead the next are ready.
+constexpr std::size_t kNextInLine = 3;
+
 }  // namespace
 
 EtcdWatcher::EtcdWatcher(boost::asio::io_context& loop, EtcdCalls& calls, std::string locks,
-                         Read read)
-    : calls_(calls), locks_(std::move(locks)), read_(std::move(read)), timer_(loop) {}
+                         Read read, Waiting waiting)
+    : calls_(calls),
+      locks_(std::move(locks)),
+      read_(std::move(read)),
+      waiting_(std::move(waiting)),
+      timer_(loop) {}
 
 EtcdWatcher::~EtcdWatcher() { *alive_ = false; }
 
@@ -118,7 +127,24 @@ void EtcdWatcher::on_news(const EtcdNews& news) {
     arm(kEtcdFirstReopen);
     return;
   }
-  read(name, watched);
+  if (news.kind == EtcdNews::Kind::watching || concerns(name, watched, news.value)) {
+    read(name, watched);
+  }
+}
+
+bool EtcdWatcher::concerns(const std::string& name, const Watched& watched,
+                           const std::string& value) const {
+  const auto durable = parse_durable(value);
+  if (!durable || !durable->value || durable->value->is_free() || watched.listed) {
+    return true;
+  }
+  const std::vector<Ticket> waiting = waiting_(name);
+  return std::ranges::any_of(watched.clients, [&](const auto& one) {
+    const auto at = std::ranges::find(waiting, one.first,
+                                      [](const Ticket& ticket) { return ticket.claim.client; });
+    const auto rank = static_cast<std::size_t>(at - waiting.begin());
+    return durable->value->find(one.first) != nullptr || at == waiting.end() || rank < kNextInLine;
+  });
 }
 
 void EtcdWatcher::read(const std::string& name, Watched& watched) {
@@ -148,6 +174,11 @@ void EtcdWatcher::tell(const std::string& name, const Reply& reply) {
     read(name, at->second);
   }
   const auto* answer = std::get_if<Answer>(&reply);
+  if (answer != nullptr) {
+    at->second.listed = std::ranges::any_of(clients, [&](const ClientId& client) {
+      return record_of(answer->state).find(client) != nullptr;
+    });
+  }
   const auto alive = alive_;
   for (std::size_t next = 0; answer != nullptr && next < clients.size() && *alive; ++next) {
     const auto still = watched_.find(name);

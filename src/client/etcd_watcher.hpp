@@ -1,9 +1,11 @@
 // Who watches which lock of an etcd cluster, by one stream of changes for all of them: it is opened
 // when something is watched for longer than a moment, and again, at another endpoint, when it ends.
-// The stream only says that a record has changed; then it is read, once for all who watch it.
+// The stream says that a record has changed; then it is read, once for all who watch it, and not at
+// all if the change concerns none of them: see concerns().
 //
 // Invariants:  while a lock is watched and an endpoint can be reached, its state is told after each
-//              change of its record, and after whatever may have been missed.
+//              change of its record that may concern who watches, and after whatever may have been
+//              missed.
 // Threads: the event loop's. Handlers are called from the loop, none after its end.
 #pragma once
 
@@ -14,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "client/etcd_calls.hpp"
 #include "client/link.hpp"
@@ -23,9 +26,12 @@ namespace dexlock {
 class EtcdWatcher {
  public:
   using Read = std::function<void(const Where&, const std::string& name, Link::ReplyHandler)>;
+  // Who waited for a lock when it was read last, senior first.
+  using Waiting = std::function<std::vector<Ticket>(const std::string& name)>;
 
   // `calls` must outlive it. `locks`: what stands before the name in the key of a record.
-  EtcdWatcher(boost::asio::io_context& loop, EtcdCalls& calls, std::string locks, Read read);
+  EtcdWatcher(boost::asio::io_context& loop, EtcdCalls& calls, std::string locks, Read read,
+              Waiting waiting);
   ~EtcdWatcher();
   EtcdWatcher(const EtcdWatcher&) = delete;
   EtcdWatcher& operator=(const EtcdWatcher&) = delete;
@@ -43,18 +49,24 @@ class EtcdWatcher {
     std::int64_t id = 0;   // 0: not on the stream yet
     bool reads = false;    // under way
     bool changed = false;  // since that was asked for
+    bool listed = false;   // one of them, when it was read last
   };
 
   void arm(std::chrono::milliseconds delay);
   void connect();
   void reopen(std::chrono::milliseconds delay);
   void on_news(const EtcdNews& news);
+  // As on our own servers, the lock concerns whom it lists or listed, those who stand next in line,
+  // those who look on without waiting, and everybody once it is free.
+  [[nodiscard]] bool concerns(const std::string& name, const Watched& watched,
+                              const std::string& value) const;
   void read(const std::string& name, Watched& watched);
   void tell(const std::string& name, const Reply& reply);
 
   EtcdCalls& calls_;
   std::string locks_;
   Read read_;
+  Waiting waiting_;
   boost::asio::steady_timer timer_;
   bool armed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -101,6 +101,7 @@ struct EtcdNews {
   };
   Kind kind = Kind::over;
   std::int64_t watch = 0;
+  std::string value = {};  // of a key that has changed; empty: it was removed
 };
 
 // Keys that are watched through one endpoint. Its end waits for nothing.

@@ -86,7 +86,9 @@ class ChangeStream : public std::enable_shared_from_this<ChangeStream> {
       return;
     }
     if (const auto kind = kind_of_news(); kind && handler_) {
-      handler_({*kind, response_.watch_id()});
+      const int events = response_.events_size();
+      handler_({*kind, response_.watch_id(),
+                events > 0 ? response_.events(events - 1).kv().value() : std::string()});
     }
     stream_->Read(&response_, as_tag(read_));
   }
@@ -106,7 +108,7 @@ class ChangeStream : public std::enable_shared_from_this<ChangeStream> {
     {
       const std::scoped_lock lock(mutex_);
       if (handler_) {
-        handler_({EtcdNews::Kind::over, 0});
+        handler_({EtcdNews::Kind::over, 0, {}});
       }
     }
     under_way_.remove(&context_);

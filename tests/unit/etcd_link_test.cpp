@@ -398,6 +398,47 @@ TEST_F(EtcdLinkWatches, TellsWhatChanged) {
   EXPECT_TRUE(etcd_.streams[0]->watched.empty());
 }
 
+// Of many who wait, a change of holders concerns the next few.
+TEST_F(EtcdLinkWatches, ReadsNothingForOneFarBehindInLineUntilTheLockIsFreeOrItsOwn) {
+  open();
+  for (std::uint32_t number = 1; number <= 4; ++number) {
+    Post waits = post(1, false);
+    waits.ticket.number = number;
+    waits.ticket.claim.client = {number == 4 ? "w" : "c" + std::to_string(number)};
+    ask("x", waits);
+  }
+  watch("x");
+  const auto change_to = [&](const std::string& client) {
+    const Reply seen = ask("x", Read{});
+    const State& state = std::get<Answer>(seen).state;
+    const Ballot mine{1, state.promised.round + 1, {1, 1}, 0};
+    const Reply promise = ask("x", Prepare{.ballot = mine});
+    Record record{.count = record_of(std::get<Answer>(promise).state).count + 1, .op = {"o"}};
+    if (!client.empty()) {
+      record.holders.push_back(
+          {.token = {record.count}, .client = {client}, .op = {"o"}, .terms = {}, .who = "me"});
+    }
+    ask("x", Accept{.ballot = mine, .value = record});
+    etcd_.asked.clear();
+    etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
+    turn();
+    turn();
+    const bool read = !etcd_.asked.empty();
+    EXPECT_EQ(news_.empty(), !read);
+    news_.clear();
+    return read;
+  };
+  EXPECT_FALSE(change_to("c1"));
+  EXPECT_TRUE(change_to("w")) << "its own";
+  EXPECT_TRUE(change_to("c2")) << "not any more";
+  EXPECT_FALSE(change_to("c3"));
+  EXPECT_TRUE(change_to("")) << "free";
+  Post gone = post(9, true);
+  gone.ticket.claim.client = {"c1"};
+  ask("x", gone);
+  EXPECT_TRUE(change_to("c3")) << "third in line";
+}
+
 TEST_F(EtcdLinkWatches, WatchesManyByOneStream) {
   open();
   watch("x");
@@ -410,7 +451,7 @@ TEST_F(EtcdLinkWatches, TellsWhatItMissedWhenTheStreamEnds) {
   open();
   watch("x");
   take("x");  // of which the stream says nothing
-  etcd_.streams[0]->handler({EtcdNews::Kind::over, 0});
+  etcd_.streams[0]->handler({EtcdNews::Kind::over, 0, {}});
   run_until([&] { return !news_.empty(); });
   EXPECT_FALSE(news_[0].state.value->is_free());
   ASSERT_EQ(etcd_.streams.size(), 1U);

@@ -82,12 +82,15 @@ class FakeEtcd::Stream final : public EtcdStream {
   ~Stream() override { std::erase(etcd_.streams, this); }
   void watch(std::int64_t id, const std::string& key) override {
     watched[key] = id;
-    handler({EtcdNews::Kind::watching, id});
+    handler({EtcdNews::Kind::watching, id, {}});
   }
   void unwatch(std::int64_t id) override {
     std::erase_if(watched, [id](const auto& one) { return one.second == id; });
   }
-  void tell(EtcdNews::Kind kind, const std::string& key) { handler({kind, watched.at(key)}); }
+  void tell(EtcdNews::Kind kind, const std::string& key) {
+    const auto at = etcd_.keys.find(key);
+    handler({kind, watched.at(key), at == etcd_.keys.end() ? "" : at->second.value});
+  }
 
   std::size_t endpoint;
   std::function<void(EtcdNews)> handler;
