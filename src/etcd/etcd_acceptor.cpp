@@ -49,10 +49,9 @@ EtcdAcceptor::EtcdAcceptor(Place place, std::shared_ptr<EtcdMemory> memory, Requ
     : place_(std::move(place)), memory_(std::move(memory)), request_(std::move(request)) {}
 
 EtcdAcceptor::Output EtcdAcceptor::start() {
-  if (const auto* accept = std::get_if<Accept>(&request_);
-      accept != nullptr && memory_->tentative &&
-      memory_->tentative->prepare.ballot == accept->ballot) {
-    tentative_ = std::exchange(memory_->tentative, std::nullopt);
+  if (const auto* accept = std::get_if<Accept>(&request_)) {
+    const auto at = memory_->tentatives.find(accept->ballot);
+    tentative_ = at == memory_->tentatives.end() ? std::nullopt : std::optional(at->second);
   }
   return looks_first(request_) || !memory_->known ? look() : evaluate(*memory_->known, false);
 }
@@ -74,17 +73,23 @@ EtcdAcceptor::Output EtcdAcceptor::evaluate(const EtcdSight& seen, bool fresh) {
     if (verdict != Verdict::promise) {
       return settle(verdict, seen, fresh);
     }
-    memory_->tentative = EtcdMemory::Tentative{*prepare, seen.record_revision};
+    auto& tentatives = memory_->tentatives;
+    tentatives.erase(tentatives.begin(), tentatives.lower_bound(seen.durable.promised));
+    tentatives.insert_or_assign(prepare->ballot,
+                                EtcdMemory::Tentative{*prepare, seen.record_revision});
     EtcdSight promised = seen;
     promised.durable = std::move(durable);
     return answer(verdict, promised);
   }
   if (const auto* accept = std::get_if<Accept>(&request_)) {
+    // Another record may promise the very ballot that was promised on sight of this one: to an
+    // heir.
+    const bool on_record = !tentative_ && accept->ballot == durable.promised;
     if (tentative_ && tentative_->record_revision == seen.record_revision) {
       if (promise_on_sight(durable, soft, boot, tentative_->prepare).verdict != Verdict::promise) {
         return settle(Verdict::low, seen, fresh);
       }
-    } else if (accept->ballot != durable.promised && accept->ballot != durable.accepted) {
+    } else if (!on_record && accept->ballot != durable.accepted) {
       return settle(Verdict::low, seen, fresh);  // a value is taken only on a promise
     }
   }
@@ -317,7 +322,9 @@ EtcdAcceptor::Output EtcdAcceptor::on_outcome(const EtcdOutcome& outcome) {
 }
 
 EtcdAcceptor::Output EtcdAcceptor::on_unknown(std::optional<Fault> or_else) {
-  maybe_done_ = maybe_done_ || std::exchange(verdict_, std::nullopt).has_value();
+  if (std::exchange(verdict_, std::nullopt)) {  // the next outcome is that of reading
+    maybe_done_ = true;
+  }
   changes_ = false;
   or_else_ = std::move(or_else);
   return look();

@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,7 +34,7 @@ struct EtcdMemory {
     std::int64_t record_revision = 0;
   };
   std::optional<EtcdSight> known;  // the newest
-  std::optional<Tentative> tentative;
+  std::map<Ballot, Tentative> tentatives;  // none that is below what is promised
 };
 
 class EtcdAcceptor {

@@ -127,6 +127,40 @@ TEST_F(EtcdAcceptorTest, ClaimsNothingAboutAValueThatMayHaveBeenOverwritten) {
   EXPECT_EQ(std::get<Fault>(*output.reply).kind, FaultKind::unreachable);
 }
 
+TEST_F(EtcdAcceptorTest, TakesNoReadingForItsChangeHoweverManyCallsHaveNoAnswer) {
+  promised({.ballot = ballot(1, 1)}, told(5, {made()}));
+  EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(1, 1), .value = held(1)});
+  EXPECT_TRUE(acceptor.start().txn);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(acceptor.on_unknown().txn->reads());
+    const auto output = acceptor.on_outcome(told(5, {made()}, {}, true));
+    ASSERT_TRUE(output.txn) << "call " << i;
+    EXPECT_FALSE(output.txn->reads());
+  }
+}
+
+// Somebody grants it the lock, and leaves to it the very ballot that it has just asked for.
+TEST_F(EtcdAcceptorTest, TakesNoValueOnAPromiseThatIsForAnotherRecord) {
+  const Ballot mine = ballot(3, 1);
+  promised({.ballot = mine}, told(6, {{"/p/lock/x", text_after(ballot(1, 2), kFree), 6}}));
+  Durable granted = absent_record(Epoch{1});
+  Soft soft;
+  const Prepare rival{.ballot = ballot(2, 2)};
+  ASSERT_EQ(apply(granted, soft, {"synced"}, rival).verdict, Verdict::promise);
+  const Accept grant{.ballot = ballot(2, 2), .value = held(5), .next = mine};
+  ASSERT_EQ(apply(granted, soft, {"synced"}, grant).verdict, Verdict::accepted);
+  ASSERT_EQ(granted.promised, mine);
+  const EtcdOutcome now = told(8, {{"/p/lock/x", durable_text(granted), 8}});
+
+  promised({.ballot = ballot(4, 3)}, now);  // of another session with this memory
+  EtcdAcceptor acceptor = serve(Accept{.ballot = mine, .value = held(5)});
+  auto output = acceptor.start();
+  if (!output.reply) {
+    output = acceptor.on_outcome(now);
+  }
+  EXPECT_EQ(verdict(output), Verdict::low);
+}
+
 TEST_F(EtcdAcceptorTest, EvictsOnlyOverTheHeartbeatItSaw) {
   const std::string record = text_after(ballot(1, 1), held(4));
   const EtcdKeyValue at{"/p/lock/x", record, 6};
