@@ -157,7 +157,9 @@ Reply EmbeddedAcceptor::look(const std::string& name, Epoch epoch, const Request
   const Step step = apply(loaded->durable, loaded->soft, boot, request);
   if (const auto* prepare = std::get_if<Prepare>(&request);
       prepare != nullptr && step.verdict == Verdict::promise) {
-    tentative_.insert_or_assign(name, Tentative{*prepare, cell->durable.value_or("")});
+    auto& promised = tentative_[name];
+    promised.erase(promised.begin(), promised.lower_bound(before.promised));  // they are too low
+    promised.insert_or_assign(prepare->ballot, Tentative{*prepare, cell->durable.value_or("")});
   }
   return Answer{step.verdict, step.verdict == Verdict::promise
                                   ? state_of(loaded->durable, loaded->soft, boot)
@@ -169,8 +171,12 @@ EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Re
   std::optional<Tentative> tentative;
   if (const auto at = tentative_.find(asked.name); at != tentative_.end()) {
     const auto* accept = std::get_if<Accept>(&asked.request);
-    if (accept != nullptr && accept->ballot == at->second.prepare.ballot) {
-      tentative = std::move(at->second);
+    const auto mine = accept == nullptr ? at->second.end() : at->second.find(accept->ballot);
+    if (mine != at->second.end()) {
+      tentative = std::move(mine->second);
+      at->second.erase(mine);
+    }
+    if (at->second.empty()) {
       tentative_.erase(at);
     }
   }

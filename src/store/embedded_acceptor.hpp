@@ -113,7 +113,9 @@ class EmbeddedAcceptor {
   OnTransaction on_transaction_;
   HoldFile holds_;
   std::optional<Where> place_;
-  std::map<std::string, Tentative> tentative_;
+  // By name. Of each session of this process: another record may promise the very ballot, to an
+  // heir.
+  std::map<std::string, std::map<Ballot, Tentative>> tentative_;
 };
 
 }  // namespace dexlock

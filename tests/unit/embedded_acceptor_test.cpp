@@ -269,5 +269,23 @@ TEST_F(EmbeddedAcceptorTest, ASoleAcceptorKeepsToUnsyncedPromisesAndToTheCeiling
       Verdict::accepted);
 }
 
+// Somebody grants it the lock, and leaves to it the very ballot that it has just asked for.
+TEST_F(EmbeddedAcceptorTest, ASoleAcceptorTakesNoValueOnAPromiseThatIsForAnotherRecord) {
+  const Ballot rival{1, 2, {5, 5}, 0};
+  const Ballot mine = ballot(3);
+  open(true);
+  EmbeddedAcceptor other(store_, true);  // of another process
+  const auto verdict = [&](const Request& request) {
+    return std::get<Answer>(other.serve(where_, "job", request)).verdict;
+  };
+  ASSERT_EQ(ask("job", Prepare{.ballot = mine}).verdict, Verdict::promise);
+  ASSERT_EQ(verdict(Prepare{.ballot = rival}), Verdict::promise);
+  ASSERT_EQ(verdict(Accept{.ballot = rival, .value = held_by("me"), .next = mine}),
+            Verdict::accepted);
+  ASSERT_EQ(ask("job", Prepare{.ballot = Ballot{1, 4, {6, 6}, 0}}).verdict, Verdict::promise)
+      << "another session of this process";
+  EXPECT_EQ(ask("job", Accept{.ballot = mine, .value = held_by("a")}).verdict, Verdict::low);
+}
+
 }  // namespace
 }  // namespace dexlock
