@@ -33,7 +33,7 @@ struct EtcdMemory {
     Prepare prepare;
     std::int64_t record_revision = 0;
   };
-  std::optional<EtcdSight> known;  // the newest
+  std::optional<EtcdSight> known;          // the newest
   std::map<Ballot, Tentative> tentatives;  // none that is below what is promised
 };
 

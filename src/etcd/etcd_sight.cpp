@@ -57,6 +57,11 @@ bool is_ambiguous_prefix(std::string_view prefix) {
   });
 }
 
+// With an operation, so that it has a text: those who wait are granted the lock on it.
+Record record_made(std::uint64_t count) {
+  return {.count = std::min(count, kTokenCountMax), .op = {"made"}};
+}
+
 std::uint64_t EtcdSight::count() const {
   if (durable.value) {
     return durable.value->count;
@@ -112,7 +117,7 @@ std::optional<EtcdSight> sight_of(const EtcdKeys& keys, Epoch epoch, const EtcdO
     sight.record_revision = record.mod_revision;
     if (!sight.durable.value) {
       const auto made = static_cast<std::uint64_t>(record.create_revision);
-      sight.durable.value = Record{.count = std::min(std::max(made, sight.mark), kTokenCountMax)};
+      sight.durable.value = record_made(std::max(made, sight.mark));
     }
   }
   for (const EtcdKeyValue& kv : outcome.ranges[1]) {

@@ -64,6 +64,9 @@ struct EtcdSight {
   [[nodiscard]] bool is_orphaned() const { return record_revision == 0 && !beat_revisions.empty(); }
 };
 
+// What a record begins with.
+[[nodiscard]] Record record_made(std::uint64_t count);
+
 // [PREFIX, the end of all keys that begin with it)
 [[nodiscard]] EtcdRange range_of_prefix(std::string prefix);
 

@@ -355,9 +355,17 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
     note_heirs(state);
     queue_.saw(server, state.tickets, now);
   }
-  if (!known || state.accepted >= known->accepted) {
+  if (!known || !is_older(state, *known)) {
     known = state;
   }
+}
+
+// Of one server. Where it is the only one its record may be removed and made anew, with low
+// ballots; but what it counts never falls.
+bool Session::is_older(const State& state, const State& than) const {
+  const std::uint64_t count = record_of(state).count;
+  const std::uint64_t known = record_of(than).count;
+  return setup_.servers == 1 && count != known ? count < known : state.accepted < than.accepted;
 }
 
 // What this server holds lists the grant no longer, but a higher value does, so that the removal

@@ -273,6 +273,7 @@ class Session {
   void pause(AfterPause then, Nanoseconds length, Instant now);
   void back_off(Instant now);
   void observe(std::size_t server, const State& state, Instant now);
+  [[nodiscard]] bool is_older(const State& state, const State& than) const;
   [[nodiscard]] bool may_be_overruled(std::size_t server, const State& state,
                                       const GrantId& grant) const;
   void send_all(SessionOutput& output, AttemptId attempt, const Request& request) const;

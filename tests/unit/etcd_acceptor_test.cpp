@@ -238,6 +238,17 @@ TEST_F(EtcdAcceptorTest, MakesTheRecordBeforeItPromisesAnything) {
   EXPECT_EQ(record_of(std::get<Answer>(*promise.reply).state).count, 41U);
 }
 
+// Without an operation it has no text, and could be granted to nobody who waits in line.
+TEST_F(EtcdAcceptorTest, BeginsWithARecordThatCanBeHandedOver) {
+  EtcdAcceptor acceptor = serve(Read{});
+  EXPECT_TRUE(acceptor.start().txn);
+  const auto output = acceptor.on_outcome(told(41, {made(41)}));
+  Durable durable = absent_record(Epoch{1});
+  durable.value = std::get<Answer>(*output.reply).state.value;
+  ASSERT_TRUE(durable.value);
+  EXPECT_EQ(parse_durable(durable_text(durable)), durable);
+}
+
 // Two who see no record are not both granted the token after that revision, whatever is removed in
 // between.
 TEST_F(EtcdAcceptorTest, TakesNoValueForARecordThatWasMadeAnew) {
