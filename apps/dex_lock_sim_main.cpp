@@ -24,6 +24,7 @@ struct Options {
   std::uint64_t count = 0;
   std::uint64_t seconds = 0;
   std::size_t trace_lines = 0;
+  std::string servers = "0";
   std::string plant;
   std::string set = "ci";
   std::string one_case;
@@ -50,11 +51,15 @@ void say_how_to_repeat(int) {
   static_cast<void>(!write(STDERR_FILENO, repeat_command, length));
 }
 
+std::string servers_text(const MixLimits& limits) {
+  return limits.etcd ? "etcd" : std::to_string(limits.servers);
+}
+
 std::string run_command(const Options& options, std::uint64_t seed) {
   const MixLimits& limits = options.limits;
   std::string command = "dex-lock-sim run --seed " + std::to_string(seed) + " --count 1";
-  if (limits.servers != 0) {
-    command += " --servers " + std::to_string(limits.servers);
+  if (limits.etcd || limits.servers != 0) {
+    command += " --servers " + servers_text(limits);
   }
   if (limits.clients != 0) {
     command += " --clients " + std::to_string(limits.clients);
@@ -89,10 +94,10 @@ void print_finding(const Options& options, std::uint64_t seed, const Finding& fi
 
 int run(const Options& options) {
   std::printf(
-      "dex-lock-sim run: seed=%llu count=%llu seconds=%llu servers=%zu clients=%zu "
+      "dex-lock-sim run: seed=%llu count=%llu seconds=%llu servers=%s clients=%zu "
       "unbounded-clocks=%d calm=%d plant=%s (0: drawn per seed; every tenth seed forms groups)\n",
       static_cast<unsigned long long>(options.seed), static_cast<unsigned long long>(options.count),
-      static_cast<unsigned long long>(options.seconds), options.limits.servers,
+      static_cast<unsigned long long>(options.seconds), servers_text(options.limits).c_str(),
       options.limits.clients, options.limits.unbounded_clocks ? 1 : 0, options.limits.calm ? 1 : 0,
       options.plant.empty() ? "none" : options.plant.c_str());
   std::fflush(stdout);
@@ -259,8 +264,10 @@ int main_or_throw(int argc, char** argv) {
   run_app->add_option("--seed", options.seed, "The first seed")->required();
   run_app->add_option("--count", options.count, "So many seeds");
   run_app->add_option("--seconds", options.seconds, "Seeds until so many seconds have passed");
-  run_app->add_option("--servers", options.limits.servers, "Servers; 0: drawn per seed")
-      ->check(CLI::Range(0, 15));
+  run_app
+      ->add_option("--servers", options.servers,
+                   "Servers; 0: drawn per seed; etcd: an etcd cluster instead")
+      ->check(CLI::Range(0, 15) | CLI::IsMember({"etcd"}));
   run_app->add_option("--clients", options.limits.clients, "Clients; 0: drawn per seed")
       ->check(CLI::Range(0, 64));
   run_app->add_option("--trace", options.trace_lines, "Lines of trace shown of a finding");
@@ -292,6 +299,8 @@ int main_or_throw(int argc, char** argv) {
   if (check_app->parsed()) {
     return check(history);
   }
+  options.limits.etcd = options.servers == "etcd";
+  options.limits.servers = options.limits.etcd ? 0 : std::stoul(options.servers);
   if (exhaust_app->parsed()) {
     std::signal(SIGABRT, say_how_to_repeat);
     return exhaust(options);
@@ -305,6 +314,12 @@ int main_or_throw(int argc, char** argv) {
       return 64;
     }
     options.limits.plant = *plant;
+    if (options.limits.etcd && !fits_etcd(*plant)) {
+      std::fprintf(stderr,
+                   "dex-lock-sim: \"%s\" is an error of lock servers; leave out --servers etcd\n",
+                   options.plant.c_str());
+      return 64;
+    }
   }
   std::signal(SIGABRT, say_how_to_repeat);
   return run_app->parsed() ? run(options) : planted(options);

@@ -6,6 +6,7 @@
 #include "lock/quorum.hpp"
 #include "sim/draw.hpp"
 #include "sim/draw_clock.hpp"
+#include "sim/etcd_cluster.hpp"
 
 namespace dexlock::sim {
 
@@ -14,7 +15,8 @@ Actor::Actor(std::size_t index, Surroundings& around)
       around_(around),
       name_("c" + std::to_string(index)),
       clock_(draw_uptime(around), draw_rates(around)),
-      proposals_(around.mix.servers, around.registers, around.linearizable) {
+      proposals_({.servers = around.mix.servers, .forgets = around.mix.members != 0},
+                 around.registers, around.linearizable) {
   const Mix& mix = around.mix;
   const auto times = between(around.random, 1U, mix.lease_times_max);
   terms_ = Terms{.lease = mix.lease * times,
@@ -358,8 +360,16 @@ bool Actor::send(const Send& send) {
   }
   judge_sent(packet.request);
   proposals_.on_sent(packet.request, packet.attempt, around_.now());
-  around_.network->send_request(std::move(packet));
+  post(std::move(packet));
   return true;
+}
+
+void Actor::post(Packet packet) {
+  if (around_.etcd != nullptr) {
+    around_.etcd->send_request(packet);
+  } else {
+    around_.network->send_request(std::move(packet));
+  }
 }
 
 void Actor::judge_sent(const Request& request) {

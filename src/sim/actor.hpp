@@ -48,6 +48,7 @@ class Actor {
   // Has had the lock since everything healed, and has given it up.
   [[nodiscard]] bool satisfied() const { return satisfied_; }
   [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] bool runs(std::uint32_t process) const { return process_ == process && session_; }
   [[nodiscard]] std::string describe() const;
 
  protected:
@@ -122,6 +123,7 @@ class Actor {
   bool save_unless_killed();
   bool killed_now();
   bool send(const Send& send);
+  void post(Packet packet);
   void spoil(Request& request) const;
   [[nodiscard]] Reply as_unclaimed(Reply reply) const;
   void take_ticket_for_grant(const Reply& reply);

@@ -5,6 +5,7 @@
 #include "sim/actor.hpp"
 #include "sim/draw.hpp"
 #include "sim/draw_clock.hpp"
+#include "sim/etcd_cluster.hpp"
 
 namespace dexlock::sim {
 
@@ -40,6 +41,9 @@ void Actor::go_on() {
     if (!paused_) {
       hear(arrived);
     }
+  }
+  if (around_.etcd != nullptr && !paused_) {
+    around_.etcd->go_on(index_);
   }
   armed_.reset();
   arm();

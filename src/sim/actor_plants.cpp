@@ -61,7 +61,7 @@ void Actor::use_heirs_ballot(const Packet& packet) {
   taken_back.op = OpId{"forged"};
   forged.attempt = 0x7fffffff;
   forged.request = Accept{*accept->next, taken_back, std::nullopt, false};
-  around_.network->send_request(std::move(forged));
+  post(std::move(forged));
 }
 
 void Actor::spoil(Request& request) const {

@@ -61,6 +61,18 @@ enum class Seen : std::size_t {
   forming_majorities,
   packages_started,
   packages_found,
+  etcd_transactions,
+  etcd_changes,
+  etcd_races_lost,
+  etcd_unanswered,
+  etcd_late,
+  etcd_elections,
+  etcd_keys_expired,
+  etcd_restores,
+  etcd_refusals,
+  etcd_streams_lost,
+  etcd_records_made,
+  etcd_records_removed,
   count,
 };
 
@@ -115,7 +127,19 @@ inline constexpr std::array<const char*, static_cast<std::size_t>(Seen::count)> 
     "forming-votes",
     "forming-majorities",
     "packages-started",
-    "packages-found"};
+    "packages-found",
+    "etcd-transactions",
+    "etcd-changes",
+    "etcd-races-lost",
+    "etcd-unanswered",
+    "etcd-late",
+    "etcd-elections",
+    "etcd-keys-expired",
+    "etcd-restores",
+    "etcd-refusals",
+    "etcd-streams-lost",
+    "etcd-records-made",
+    "etcd-records-removed"};
 
 class Counts {
  public:

@@ -30,6 +30,13 @@ void EvictionJudge::on_evict_sent(const Ballot& ballot, FencingToken victim, Nan
   sent_.try_emplace(ballot, Eviction{victim, observed});
 }
 
+void EvictionJudge::on_base(const Ballot& ballot, const Record& base) {
+  const auto at = sent_.find(ballot);
+  if (at != sent_.end() && base.find(at->second.victim) == nullptr) {
+    sent_.erase(at);
+  }
+}
+
 void EvictionJudge::on_chosen(const Ballot& ballot, const Record& value, Nanoseconds now) {
   for (const Holder& holder : value.holders) {
     // No chosen grant comes back, so what was evicted was one that had never been chosen, and the

@@ -26,6 +26,10 @@ class EvictionJudge {
   // An eviction leaves under `ballot`, on evidence complete since `observed`.
   void on_evict_sent(const Ballot& ballot, FencingToken victim, Nanoseconds observed);
 
+  // The value at `ballot` is built on `base`, on the only server. If that does not list the victim
+  // any more, nobody is evicted; and there its heartbeats may be forgotten with it.
+  void on_base(const Ballot& ballot, const Record& base);
+
   // `ballot` was chosen, with a value that does not list the victim of its eviction, if it is one.
   void on_chosen(const Ballot& ballot, const Record& value, Nanoseconds now);
 

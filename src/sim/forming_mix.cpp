@@ -44,6 +44,9 @@ bool is_forming_seed(std::uint64_t seed, const MixLimits& limits) {
   if (limits.plant != Plant::none) {
     return is_forming_plant(limits.plant);
   }
+  if (limits.etcd) {
+    return false;
+  }
   return limits.only_forming || seed % kOneIn == kWhich;
 }
 

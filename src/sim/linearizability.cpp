@@ -90,16 +90,23 @@ Linearizable LinearizabilityCheck::answer(std::size_t operation) {
       left.insert(std::move(configuration));
       continue;
     }
-    for (const auto& [number, next] : open_) {
-      const auto state = after(configuration.state, next);
-      if (!state || contains(configuration.effective, number)) {
-        continue;
-      }
-      Configuration further{*state, configuration.effective};
-      add(further.effective, number);
+    const auto go_to = [&](Configuration further) {
       let_reads_happen(further);
       if (met.insert(further).second) {
         untried.push_back(std::move(further));
+      }
+    };
+    for (const auto& [number, next] : open_) {
+      const auto state = after(configuration.state, next);
+      if (state && !contains(configuration.effective, number)) {
+        Configuration further{*state, configuration.effective};
+        add(further.effective, number);
+        go_to(std::move(further));
+      }
+    }
+    for (const RegisterOperation& next : given_up_) {
+      if (const auto state = after(configuration.state, next)) {
+        go_to(Configuration{*state, configuration.effective});
       }
     }
   }
@@ -119,17 +126,27 @@ void LinearizabilityCheck::forget_what_is_certain() {
   for (const Configuration& configuration : configurations_) {
     std::erase_if(certain, [&](std::size_t n) { return !contains(configuration.effective, n); });
   }
-  if (certain.empty()) {
-    return;
+  if (!certain.empty()) {
+    forget(certain);
   }
-  for (const std::size_t number : certain) {
+}
+
+void LinearizabilityCheck::forget(const Numbers& operations) {
+  for (const std::size_t number : operations) {
     open_.erase(number);
   }
   std::set<Configuration> known = std::exchange(configurations_, {});
   while (!known.empty()) {
     auto node = known.extract(known.begin());
-    std::erase_if(node.value().effective, [&](std::size_t n) { return contains(certain, n); });
+    std::erase_if(node.value().effective, [&](std::size_t n) { return contains(operations, n); });
     configurations_.insert(std::move(node));
+  }
+}
+
+void LinearizabilityCheck::give_up(std::size_t operation) {
+  if (const auto at = open_.find(operation); at != open_.end()) {
+    given_up_.insert(at->second);
+    forget({operation});
   }
 }
 

@@ -29,6 +29,11 @@ class LinearizableJudge {
   // A value built on `base` leaves. Returns the number of the operation.
   [[nodiscard]] std::size_t on_proposed(const Record& base, const Record& next);
 
+  // The record of the only server begins anew, with `first`; before that it was `last`.
+  void on_made(const Record& last, const Record& first, Nanoseconds now) {
+    on_told(on_proposed(last, first), "whoever makes the record", now);
+  }
+
   // A server has voted on a fast ballot for `next`, which is what `op` made of `base`.
   void on_fast_vote(const Ballot& ballot, const OpId& op, const Record& base, const Record& next);
   // Whose operation it is was told that it is chosen there; only the first time counts.
@@ -36,6 +41,9 @@ class LinearizableJudge {
 
   // Who proposed it was told that it is chosen.
   void on_told(std::size_t operation, const std::string& who, Nanoseconds now);
+
+  // Nobody will be told any more what became of it.
+  void on_given_up(std::size_t operation) { check_.give_up(operation); }
 
   [[nodiscard]] std::uint64_t answers() const { return answers_; }
   [[nodiscard]] std::uint64_t gave_up() const { return gave_up_ ? 1 : 0; }

@@ -8,7 +8,8 @@ namespace {
 constexpr std::array kIntents{"plain", "acquire", "evict", "force"};
 constexpr std::array kVerdicts{"promise", "accepted", "beating", "state",  "low",  "far",
                                "held",    "alive",    "fenced",  "behind", "gone", "two values"};
-constexpr std::array kFaults{"unreachable", "not a member", "corrupt", "full", "busy", "refused"};
+constexpr std::array kFaults{"unreachable", "not a member", "corrupt", "full",
+                             "busy",        "refused",      "denied"};
 
 std::string short_ballot(const Ballot& ballot) {
   return std::to_string(ballot.round) + '.' + std::to_string(ballot.proposer.high % 1000) +
@@ -60,6 +61,20 @@ std::string holders_text(const Record& record) {
 
 std::string request_text(const Request& request) {
   return std::visit([](const auto& asked) { return text_of(asked); }, request);
+}
+
+std::string txn_text(const EtcdTxn& txn) {
+  std::string text = txn.reads() ? "reads" : "if";
+  for (const EtcdCompare& one : txn.compares) {
+    text += ' ' + one.key + (one.end.empty() ? "@" : "*@") + std::to_string(one.revision);
+  }
+  for (const EtcdPut& put : txn.puts) {
+    text += " puts " + put.key;
+  }
+  for (const EtcdDelete& each : txn.deletes) {
+    text += " removes " + each.key + (each.end.empty() ? "" : "*");
+  }
+  return text;
 }
 
 std::string reply_text(const Reply& reply) {

@@ -5,6 +5,7 @@
 
 #include "lease/timing.hpp"
 #include "sim/draw.hpp"
+#include "sim/etcd_mix.hpp"
 
 namespace dexlock::sim {
 namespace {
@@ -91,11 +92,6 @@ void without_faults(Mix& mix) {
   mix.write_error = mix.crash_in_write = mix.kill_in_output = mix.lose_file = mix.tear_file = 0;
   mix.cut_every = mix.machine_crash_every = mix.process_restart_every = mix.full_every =
       mix.kill_every = mix.pause_every = mix.reboot_every = mix.suspend_every = Nanoseconds(0);
-}
-
-void calm_down(Mix& mix) {
-  mix.calm = true;
-  without_faults(mix);
 }
 
 void need_server_crashes(Mix& mix) {
@@ -335,6 +331,15 @@ void prepare_for(Plant plant, Mix& mix) {
     case Plant::released_by_name:
     case Plant::token_not_raised:
     case Plant::holder_forgotten:
+    case Plant::etcd_beat_unguarded:  // these by prepare_etcd_for()
+    case Plant::etcd_beat_goes_back:
+    case Plant::etcd_evict_unguarded:
+    case Plant::etcd_record_unguarded:
+    case Plant::etcd_fast_unguarded:
+    case Plant::etcd_lost_taken_for_done:
+    case Plant::etcd_sent_again:
+    case Plant::etcd_count_begins_anew:
+    case Plant::etcd_restored_served:
     case Plant::group_activated_unseen:
     case Plant::vote_while_proposed:
     case Plant::incarnation_ignored:
@@ -400,7 +405,15 @@ Mix draw_mix(std::uint64_t seed, const MixLimits& limits) {
     mix.hold_max = std::max(mix.hold_max, Nanoseconds(mix.lease));
     prepare_for(limits.plant, mix);
   }
+  if (limits.etcd || is_etcd_plant(limits.plant)) {
+    draw_etcd(mix, seed, limits.plant);
+  }
   return mix;
+}
+
+void calm_down(Mix& mix) {
+  mix.calm = true;
+  without_faults(mix);
 }
 
 Nanoseconds decision_lag(const Mix& mix) {
@@ -415,9 +428,10 @@ std::string mix_text(const Mix& mix) {
   const auto span = [](const char* name, Nanoseconds value) {
     return ' ' + std::string(name) + '=' + (value.count() == 0 ? "never" : in_ms(value));
   };
-  return "servers=" + std::to_string(mix.servers) + field("clients", mix.clients) +
-         span("faulty", mix.faulty) + field("modes", static_cast<int>(mix.modes)) +
-         field("capacity", mix.capacity) + span("lease", mix.lease) + " stop=" + in_ms(mix.stop) +
+  return "servers=" + (mix.members == 0 ? std::to_string(mix.servers) : etcd_text(mix)) +
+         field("clients", mix.clients) + span("faulty", mix.faulty) +
+         field("modes", static_cast<int>(mix.modes)) + field("capacity", mix.capacity) +
+         span("lease", mix.lease) + " stop=" + in_ms(mix.stop) +
          field("lease_times", mix.lease_times_max) + field("once", mix.once_share) +
          field("packages", mix.package_share) +
          field("to_the_limit", mix.work_to_the_limit ? 1 : 0) +

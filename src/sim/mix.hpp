@@ -82,12 +82,25 @@ struct Mix {
   Nanoseconds suspend_every{};
   bool calm = false;  // no faults at all, so that even the order of the queue can be judged
 
+  // The only server is an etcd cluster of so many members; 0: it is none.
+  std::size_t members = 0;
+  Nanoseconds call_limit{};     // then another member is asked
+  Nanoseconds commit_max{};     // of one transaction
+  Nanoseconds election_max{};   // without a leader
+  Nanoseconds restore_every{};  // from a snapshot
+  Nanoseconds remove_every{};   // an operator removes the record
+  std::chrono::seconds idle{};  // then a record that nobody uses goes by itself
+
   std::string only_judge;  // the findings of all others are passed over
+
+  // Where messages go.
+  [[nodiscard]] std::size_t places() const { return members == 0 ? servers : members; }
 };
 
 struct MixLimits {
   std::size_t servers = 0;  // 0: as drawn
   std::size_t clients = 0;
+  bool etcd = false;  // an etcd cluster instead
   bool unbounded_clocks = false;
   bool calm = false;          // no faults at all
   bool only_forming = false;  // every seed forms groups
@@ -97,6 +110,9 @@ struct MixLimits {
 
 // The same seed and limits, the same mix. A plant makes sure of the faults that it needs.
 [[nodiscard]] Mix draw_mix(std::uint64_t seed, const MixLimits& limits);
+
+// Takes all faults out.
+void calm_down(Mix& mix);
 
 // How old the view of the queue may be by which somebody decides: a holder renews its own with its
 // lease.

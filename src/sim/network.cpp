@@ -7,7 +7,7 @@
 namespace dexlock::sim {
 
 Network::Network(Surroundings& around)
-    : around_(around), links_(around.mix.clients * around.mix.servers) {
+    : around_(around), links_(around.mix.clients * around.mix.places()) {
   for (Link& link : links_) {
     link.delay = between(around.random, around.mix.delay_min, around.mix.delay_max);
   }
@@ -75,6 +75,28 @@ void Network::post(Packet packet, Nanoseconds after, std::uint32_t lost) {
   for (std::uint32_t copy = 0; copy < copies; ++copy) {
     around_.schedule.add(around_.now() + after + delay(the_link), EventKind::deliver, slot);
   }
+}
+
+Passage Network::passage(const Link& link, bool cut, std::uint32_t lost) {
+  const Nanoseconds takes = delay(link);
+  if (cut) {
+    return {Fate::lost, takes};
+  }
+  if (around_.healed || !happens(around_.random, lost)) {
+    return {Fate::arrives, takes};
+  }
+  const bool noticed = happens(around_.random, around_.mix.told_unreachable);
+  return {noticed ? Fate::noticed : Fate::lost, takes};
+}
+
+Passage Network::there(std::size_t actor, std::size_t server) {
+  const Link& way = link(actor, server);
+  return passage(way, way.cuts_there > 0, around_.mix.lose_request);
+}
+
+Passage Network::back(std::size_t actor, std::size_t server) {
+  const Link& way = link(actor, server);
+  return passage(way, way.cuts_back > 0, around_.mix.lose_reply);
 }
 
 void Network::arrived(std::uint32_t slot) {

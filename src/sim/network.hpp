@@ -31,6 +31,13 @@ struct Packet {
   std::uint32_t copies = 0;
 };
 
+enum class Fate { arrives, lost, noticed };  // noticed: lost, and its client learns of that
+
+struct Passage {
+  Fate fate = Fate::arrives;
+  Nanoseconds takes{};
+};
+
 class Network {
  public:
   explicit Network(Surroundings& around);
@@ -39,6 +46,10 @@ class Network {
 
   // Sends `reply` back to where `request` came from, after `took` at the server.
   void send_reply(const Packet& request, Reply reply, Nanoseconds took);
+
+  // The way of something that is no packet, and is sent once.
+  [[nodiscard]] Passage there(std::size_t actor, std::size_t server);
+  [[nodiscard]] Passage back(std::size_t actor, std::size_t server);
 
   [[nodiscard]] Packet& packet(std::uint32_t slot) { return packets_[slot]; }
   void arrived(std::uint32_t slot);
@@ -55,9 +66,10 @@ class Network {
   };
 
   void post(Packet packet, Nanoseconds after, std::uint32_t lost);
+  [[nodiscard]] Passage passage(const Link& link, bool cut, std::uint32_t lost);
   [[nodiscard]] Nanoseconds delay(const Link& link);
   Link& link(std::size_t actor, std::size_t server) {
-    return links_[actor * around_.mix.servers + server];
+    return links_[actor * around_.mix.places() + server];
   }
 
   Surroundings& around_;

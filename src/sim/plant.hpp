@@ -69,6 +69,16 @@ enum class Plant : std::uint32_t {
   release_asks_nobody,
   // what is done wrong to a package
   package_stop_lies,
+  // what is done wrong with an etcd cluster
+  etcd_beat_unguarded,
+  etcd_beat_goes_back,
+  etcd_evict_unguarded,
+  etcd_record_unguarded,
+  etcd_fast_unguarded,
+  etcd_lost_taken_for_done,
+  etcd_sent_again,
+  etcd_count_begins_anew,
+  etcd_restored_served,
   // what is done wrong when a group is formed
   group_activated_unseen,
   vote_while_proposed,
@@ -81,6 +91,19 @@ enum class Plant : std::uint32_t {
 // These need a world in which groups are formed.
 [[nodiscard]] constexpr bool is_forming_plant(Plant plant) {
   return plant >= Plant::group_activated_unseen;
+}
+
+// These need an etcd cluster.
+[[nodiscard]] constexpr bool is_etcd_plant(Plant plant) {
+  return plant >= Plant::etcd_beat_unguarded && !is_forming_plant(plant);
+}
+
+// These can be planted where the only server is an etcd cluster.
+[[nodiscard]] constexpr bool fits_etcd(Plant plant) {
+  const auto within = [plant](Plant first, Plant last) { return plant >= first && plant <= last; };
+  return plant == Plant::none || is_etcd_plant(plant) ||
+         within(Plant::stale_reply_counted, Plant::holder_forgotten) ||
+         within(Plant::claim_never_claimed, Plant::package_stop_lies);
 }
 
 struct PlantedError {

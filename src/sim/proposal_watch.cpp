@@ -31,6 +31,7 @@ void ProposalWatch::on_value(const Accept& accept) {
   }
   const bool prepared = prepared_ballot_ == accept.ballot;
   const Record base = prepared ? promised_base(accept.value.op) : sticky_base(accept.ballot);
+  give_up();
   proposed_ = accept.ballot;
   operation_ = linearizable_.on_proposed(base, accept.value);
 }
@@ -90,7 +91,13 @@ void ProposalWatch::on_new_session(std::string process) {
   process_ = std::move(process);
   prepared_ = 0;
   prepared_ballot_.reset();
-  operation_.reset();
+  give_up();
+}
+
+void ProposalWatch::give_up() {
+  if (const auto operation = std::exchange(operation_, std::nullopt); operation && forgets_) {
+    linearizable_.on_given_up(*operation);
+  }
 }
 
 }  // namespace dexlock::sim

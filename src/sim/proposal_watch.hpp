@@ -16,8 +16,16 @@ namespace dexlock::sim {
 
 class ProposalWatch {
  public:
-  ProposalWatch(std::size_t servers, RegisterJudge& registers, LinearizableJudge& linearizable)
-      : servers_(servers), registers_(registers), linearizable_(linearizable) {}
+  struct Rules {
+    std::size_t servers = 1;
+    bool forgets = false;  // what became of proposals that were given up is one and the same
+  };
+
+  ProposalWatch(const Rules& rules, RegisterJudge& registers, LinearizableJudge& linearizable)
+      : servers_(rules.servers),
+        forgets_(rules.forgets),
+        registers_(registers),
+        linearizable_(linearizable) {}
 
   // Attempts from here on are not a proposer's.
   static constexpr AttemptId kFirstSideAttempt = 0x40000000;
@@ -36,7 +44,10 @@ class ProposalWatch {
   [[nodiscard]] Record promised_base(const OpId& mine) const;
   [[nodiscard]] Record sticky_base(const Ballot& ballot) const;
 
+  void give_up();
+
   std::size_t servers_;
+  bool forgets_;
   RegisterJudge& registers_;
   LinearizableJudge& linearizable_;
   std::string process_;

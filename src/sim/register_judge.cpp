@@ -42,6 +42,20 @@ void RegisterJudge::on_durable(std::size_t server, const Durable& durable, Nanos
   floor = Floor{durable.promised, durable.fence, durable.accepted};
 }
 
+void RegisterJudge::on_made(const Record& first, Nanoseconds now) {
+  if (!granted_.empty() && make_token(Epoch{1}, first.count) < granted_.rbegin()->first) {
+    findings_.add(now, "tokens",
+                  "a record that was made anew counts from " + std::to_string(first.count) +
+                      ", and token " + std::to_string(granted_.rbegin()->first.value) +
+                      " had been given");
+  }
+  floors_.assign(floors_.size(), Floor{});
+  chosen_.clear();
+  votes_.clear();
+  first_ = first;
+  chosen_.emplace(zero_ballot(Epoch{1}), &first_);
+}
+
 RegisterJudge::Vote* RegisterJudge::vote_for(const Ballot& ballot, const Record& value,
                                              Nanoseconds now) {
   std::list<Vote>& votes = votes_[ballot];
@@ -94,9 +108,6 @@ void RegisterJudge::on_chosen(const Ballot& ballot, Vote& vote, Nanoseconds now)
   vote.chosen = true;
   ++chosen_count_;
   const auto at = chosen_.emplace(ballot, &vote.value).first;
-  if (ballot.fast != 0) {
-    fast_since_.emplace(ballot, now);
-  }
   if (const auto next = std::next(at); next != chosen_.end()) {
     check_descent(ballot, vote.value, next->first, *next->second, now);
   }
@@ -107,6 +118,9 @@ void RegisterJudge::on_chosen(const Ballot& ballot, Vote& vote, Nanoseconds now)
   }
   for (const Holder& holder : vote.value.holders) {
     const auto [known, fresh] = granted_.try_emplace(holder.token, holder);
+    if (fresh && ballot.fast != 0) {
+      fast_since_.emplace(holder.token, now);
+    }
     if (!fresh && !same_grant(known->second, holder)) {
       findings_.add(now, "tokens",
                     "token " + std::to_string(holder.token.value) + " was given to " +
@@ -160,9 +174,9 @@ void RegisterJudge::on_releasing(const ClientId& client, Nanoseconds now) {
 
 // What is listed was voted for on a fast ballot only while it was being released: by a message of
 // an acquisition that it gives up. Whoever has sent one takes that into account.
-bool RegisterJudge::came_late(const ClientId& client) const {
-  const auto since = fast_since_.find(chosen_.rbegin()->first);
-  const auto releasing = releasing_.find(client);
+bool RegisterJudge::came_late(const Holder& listed) const {
+  const auto since = fast_since_.find(listed.token);
+  const auto releasing = releasing_.find(listed.client);
   return since != fast_since_.end() && releasing != releasing_.end() &&
          since->second >= releasing->second;
 }
@@ -174,7 +188,7 @@ void RegisterJudge::on_released(const ClientId& client, Nanoseconds now) {
   const Record& latest = *chosen_.rbegin()->second;
   const Holder* listed = latest.find(client);
   // A ticket that outlived its client's wish may make it an heir once more, meanwhile or later.
-  if (listed != nullptr && !listed->ticket && !came_late(client)) {
+  if (listed != nullptr && !listed->ticket && !came_late(*listed)) {
     findings_.add(now, "releases",
                   client.text + " was told that it has released, and is still listed: " +
                       record_text(latest));

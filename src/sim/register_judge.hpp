@@ -34,6 +34,10 @@ class RegisterJudge {
   // Server `server` now has this on its disk, or says so.
   void on_durable(std::size_t server, const Durable& durable, Nanoseconds now);
 
+  // The record of the only server, which was removed or never there, begins anew, with `first`:
+  // without holders, and counting from above all tokens that were ever given.
+  void on_made(const Record& first, Nanoseconds now);
+
   // `server` accepted `value` at `ballot`: on its disk, or so it answered. True if that made the
   // ballot chosen.
   bool on_vote(std::size_t server, const Ballot& ballot, const Record& value, Nanoseconds now);
@@ -66,17 +70,18 @@ class RegisterJudge {
   void check_descent(const Ballot& low, const Record& ancestor, const Ballot& high,
                      const Record& value, Nanoseconds now);
   void check_size(const Record& value, Nanoseconds now);
-  [[nodiscard]] bool came_late(const ClientId& client) const;
+  [[nodiscard]] bool came_late(const Holder& listed) const;
 
   std::size_t servers_;
   Findings& findings_;
   std::vector<Floor> floors_;
+  Record first_;                             // of a record that was made anew
   std::map<Ballot, std::string> prepared_;   // by which process
   std::map<Ballot, std::list<Vote>> votes_;  // of a classic ballot all for one value
   std::map<Ballot, const Record*> chosen_;
-  std::map<Ballot, Nanoseconds> fast_since_;   // of fast ballots: when they were chosen
-  std::map<ClientId, Nanoseconds> releasing_;  // since when, the latest time
-  std::map<FencingToken, Holder> granted_;     // by chosen values
+  std::map<FencingToken, Nanoseconds> fast_since_;  // of grants on fast ballots: when chosen
+  std::map<ClientId, Nanoseconds> releasing_;       // since when, the latest time
+  std::map<FencingToken, Holder> granted_;          // by chosen values
   std::uint64_t chosen_count_ = 0;
   std::size_t largest_record_ = 0;
 };

@@ -15,13 +15,13 @@
 
 namespace dexlock::sim {
 
-enum class EventKind : std::uint32_t { deliver, actor_timer, fault, repair, heal };
+enum class EventKind : std::uint32_t { deliver, actor_timer, fault, repair, heal, etcd };
 
 struct SimEvent {
   Nanoseconds at{};
   std::uint64_t order = 0;
   EventKind kind = EventKind::deliver;
-  std::uint32_t what = 0;  // packet, actor, fault or repair
+  std::uint32_t what = 0;  // packet, actor, fault, repair or what happens at etcd
   friend bool operator>(const SimEvent& a, const SimEvent& b) {
     return a.at != b.at ? a.at > b.at : a.order > b.order;
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "lock/random.hpp"
@@ -23,6 +24,7 @@
 namespace dexlock::sim {
 
 class Actor;
+class EtcdCluster;
 class Network;
 
 struct Surroundings {
@@ -39,9 +41,11 @@ struct Surroundings {
   LinearizableJudge linearizable;
   QueueJudge queue;
   Network* network = nullptr;
+  EtcdCluster* etcd = nullptr;  // the only server, where there is one
   std::vector<Actor*> actors;
   bool healed = false;
-  std::size_t damaged_servers = 0;  // that will never vote again
+  std::optional<Nanoseconds> ends_at;  // without a look at who was served
+  std::size_t damaged_servers = 0;     // that will never vote again
 
   Surroundings(const Mix& the_mix, Plant the_plant, std::uint64_t seed, bool tracing)
       : mix(the_mix),

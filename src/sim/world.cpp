@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sim/draw.hpp"
+#include "sim/etcd_mix.hpp"
 #include "sim/message_text.hpp"
 #include "sim/once_owner.hpp"
 #include "sim/package_host.hpp"
@@ -29,7 +30,11 @@ std::uint64_t fingerprint(const Packet& packet) {
 World::World(const Mix& mix, std::uint64_t seed, Plant plant, bool tracing)
     : mix_(mix), around_(mix_, plant, seed, tracing), network_(around_) {
   around_.network = &network_;
-  for (std::size_t i = 0; i < mix_.servers; ++i) {
+  if (mix_.members != 0) {
+    etcd_ = std::make_unique<EtcdCluster>(around_);
+    around_.etcd = etcd_.get();
+  }
+  for (std::size_t i = 0; i < mix_.servers && !etcd_; ++i) {
     servers_.push_back(std::make_unique<FakeServer>(i, around_));
   }
   for (std::size_t i = 0; i < mix_.clients; ++i) {
@@ -57,6 +62,9 @@ RunReport World::run() {
   while (!around_.findings.first() && !(around_.healed && all_satisfied())) {
     INVARIANT(!around_.schedule.empty());
     const SimEvent event = around_.schedule.take();
+    if (around_.ends_at && event.at > *around_.ends_at) {
+      break;
+    }
     if (event.at > deadline) {
       around_.findings.add(event.at, "progress", stuck_text());
       break;
@@ -70,7 +78,9 @@ RunReport World::run() {
   around_.counts.add(Seen::overlaps, around_.holds.overlaps());
   around_.counts.add(Seen::inherited, around_.queue.inherited());
   around_.counts.add(Seen::told_chosen, around_.linearizable.answers());
-  around_.counts.add(Seen::check_gave_up, around_.linearizable.gave_up());
+  if (!around_.ends_at) {
+    around_.counts.add(Seen::check_gave_up, around_.linearizable.gave_up());
+  }
   report.finding = around_.findings.first();
   report.counts = around_.counts;
   report.hash = around_.log.hash();
@@ -116,6 +126,9 @@ void World::handle(const SimEvent& event) {
       break;
     case EventKind::heal:
       heal();
+      break;
+    case EventKind::etcd:
+      etcd_->on_event(event.what);
       break;
   }
 }
@@ -216,7 +229,10 @@ Nanoseconds World::progress_bound() const {
   const Nanoseconds turn = Nanoseconds(mix_.lease) * mix_.lease_times_max + mix_.poll_max * 2 +
                            mix_.attempt_limit * 2 + std::chrono::seconds(2);
   const bool odd = mix_.clocks == ClockFaults::unbounded;
-  return (whole * 5 + turn * static_cast<std::int64_t>(mix_.clients)) * (odd ? 4 : 1);
+  // Calls that were lost just before, and a record that was removed under its holder.
+  const Nanoseconds etcd = mix_.call_limit * 10 +
+                           (mix_.remove_every.count() > 0 ? record_gone_for(mix_) : Nanoseconds(0));
+  return (whole * 5 + turn * static_cast<std::int64_t>(mix_.clients)) * (odd ? 4 : 1) + etcd;
 }
 
 std::string World::stuck_text() const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sim/actor.hpp"
+#include "sim/etcd_cluster.hpp"
 #include "sim/fake_server.hpp"
 #include "sim/network.hpp"
 #include "sim/run_report.hpp"
@@ -36,6 +37,8 @@ class World {
     reboot,
     suspend,
     slew,
+    restore,
+    remove,
     count
   };
 
@@ -51,6 +54,8 @@ class World {
   void cut_somewhere();
   void crash_server(bool machine);
   void fill_disk();
+  void strike_server(FaultKind kind);
+  void strike_etcd(FaultKind kind);
   void pause_somebody();
   void repair_later(Nanoseconds longest, std::function<void()> repair);
   void heal();
@@ -63,7 +68,8 @@ class World {
   Mix mix_;
   Surroundings around_;
   Network network_;
-  std::vector<std::unique_ptr<FakeServer>> servers_;
+  std::vector<std::unique_ptr<FakeServer>> servers_;  // or none but
+  std::unique_ptr<EtcdCluster> etcd_;
   std::map<std::size_t, std::map<std::uint32_t, Packet>> watches_;  // by server and actor
   std::vector<std::unique_ptr<Actor>> actors_;
   std::vector<std::function<void()>> repairs_;  // empty once done

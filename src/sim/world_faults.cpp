@@ -29,6 +29,10 @@ Nanoseconds World::every(FaultKind kind) const {
       return mix_.clocks == ClockFaults::slew || mix_.clocks == ClockFaults::unbounded
                  ? Nanoseconds(mix_.lease)
                  : Nanoseconds(0);
+    case FaultKind::restore:
+      return mix_.restore_every;
+    case FaultKind::remove:
+      return mix_.remove_every;
     case FaultKind::count:
       break;
   }
@@ -57,13 +61,11 @@ void World::strike(FaultKind kind) {
       cut_somewhere();
       break;
     case FaultKind::machine_crash:
-      crash_server(true);
-      break;
     case FaultKind::process_restart:
-      crash_server(false);
-      break;
     case FaultKind::full:
-      fill_disk();
+    case FaultKind::restore:
+    case FaultKind::remove:
+      etcd_ ? strike_etcd(kind) : strike_server(kind);
       break;
     case FaultKind::kill:
       any_actor().kill();
@@ -88,13 +90,35 @@ void World::strike(FaultKind kind) {
   }
 }
 
+void World::strike_server(FaultKind kind) {
+  if (kind == FaultKind::full) {
+    fill_disk();
+  } else {
+    crash_server(kind == FaultKind::machine_crash);
+  }
+}
+
+void World::strike_etcd(FaultKind kind) {
+  if (kind == FaultKind::machine_crash) {
+    etcd_->crash_member();
+  } else if (kind == FaultKind::process_restart) {
+    etcd_->change_leader();
+  } else if (kind == FaultKind::full) {
+    etcd_->raise_alarm();
+  } else if (kind == FaultKind::remove) {
+    etcd_->remove_record();
+  } else if (!around_.ends_at) {
+    etcd_->restore();
+  }
+}
+
 // One client from some servers, one server from some clients, or a random half of all links; both
 // ways or one.
 void World::cut_somewhere() {
   around_.counts.add(Seen::cuts);
   const std::uint64_t shape = around_.random.below(3);
   const std::size_t actor = around_.random.below(mix_.clients);
-  const std::size_t server = around_.random.below(mix_.servers);
+  const std::size_t server = around_.random.below(mix_.places());
   const std::uint64_t ways = around_.random.below(3);
   const std::uint32_t share = between(around_.random, 300'000U, 1'000'000U);
   struct Cut {
@@ -103,7 +127,7 @@ void World::cut_somewhere() {
   };
   std::vector<Cut> cuts;
   for (std::size_t a = 0; a < mix_.clients; ++a) {
-    for (std::size_t s = 0; s < mix_.servers; ++s) {
+    for (std::size_t s = 0; s < mix_.places(); ++s) {
       const bool meant = shape == 0 ? a == actor : shape == 1 ? s == server : true;
       if (meant && happens(around_.random, shape == 2 ? share / 2 : share)) {
         cuts.push_back(Cut{a, s});
@@ -171,6 +195,9 @@ void World::heal() {
   for (auto& server : servers_) {
     server->set_up(true);
     server->set_full(false);
+  }
+  if (etcd_) {
+    etcd_->heal();
   }
   for (Actor* actor : around_.actors) {
     actor->heal();

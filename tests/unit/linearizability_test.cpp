@@ -48,6 +48,30 @@ TEST(Linearizability, AcceptsThatOverlappingOperationsTakeEffectInEitherOrder) {
   EXPECT_TRUE(accepted({change(0, 1, 0, 10), change(1, 2, 0, 3), read(2, 5, 6)}));
 }
 
+TEST(Linearizability, LetsWhatWasGivenUpTakeEffectLaterButNotEarlier) {
+  LinearizabilityCheck check({});
+  const auto first = check.invoke({.reads = 0, .writes = 1});
+  const auto second = check.invoke({.reads = 1, .writes = 2});
+  check.give_up(first);
+  EXPECT_EQ(check.answer(second), Linearizable::yes);
+  const auto third = check.invoke({.reads = 3, .writes = 4});
+  EXPECT_EQ(check.answer(third), Linearizable::no);
+}
+
+TEST(Linearizability, ManyThatWereGivenUpCostLittle) {
+  LinearizabilityCheck check({});
+  for (std::uint64_t value = 0; value < 100; ++value) {
+    for (int tries = 0; tries < 5; ++tries) {
+      check.give_up(check.invoke({.reads = value, .writes = value + 1}));
+    }
+    if (value % 10 == 9) {
+      EXPECT_EQ(check.answer(check.invoke({.reads = value, .writes = value + 1})),
+                Linearizable::yes);
+    }
+  }
+  EXPECT_LT(check.tried_most(), 100U);
+}
+
 TEST(Linearizability, RejectsAReadThatGoesBack) {
   EXPECT_FALSE(accepted({change(0, 1, 0, 10), read(1, 1, 2), read(0, 3, 4)}));
 }
