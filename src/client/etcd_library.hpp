@@ -1,5 +1,5 @@
-// The plugin that talks gRPC, loaded when an etcd server is configured: it lies beside the program
-// (../lib/dex-lock) or where it was installed.
+// The plugin that talks to etcd, loaded when an etcd server is configured: it lies beside the
+// program (../lib/dex-lock) or where it was installed.
 //
 // Threads: any.
 #pragma once

@@ -1,5 +1,5 @@
-// What is asked of an etcd cluster, without the library that carries it: the border between this
-// program and the plugin with gRPC.
+// What is asked of an etcd cluster, without what carries it: the border between this program and
+// the plugin.
 //
 // One call is one try at one endpoint: nothing is sent twice. A call that failed as `unknown` may
 // have had its effect, or may have it later; only reading tells.

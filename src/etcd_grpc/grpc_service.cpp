@@ -1,22 +1,25 @@
 // The plugin: EtcdService over gRPC. Each endpoint is a channel of its own, so that the caller
-// decides where a call goes. gRPC repeats nothing by itself.
+// decides where a call goes.
 //
-// Threads: as EtcdService; one thread of its own hands out what has come.
-#include <etcd.grpc.pb.h>
-#include <grpc/grpc.h>
-#include <grpc/support/log.h>
-#include <grpcpp/grpcpp.h>
+// Threads: as EtcdService; one thread of its own runs all channels.
+#include <etcd.pb.h>
+#include <openssl/ssl.h>
 
 #include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <csignal>
+#include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "etcd/service.hpp"
-#include "etcd_grpc/change_stream.hpp"
-#include "etcd_grpc/under_way.hpp"
+#include "etcd_grpc/etcd_stream.hpp"
+#include "etcd_grpc/grpc_channel.hpp"
 
 namespace dexlock {
 namespace {
@@ -28,66 +31,34 @@ bool says(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-Kind kind_of(const grpc::Status& status) {
-  const std::string text = status.error_message();
-  switch (status.error_code()) {
-    case grpc::StatusCode::PERMISSION_DENIED:
+Kind kind_of(const GrpcStatus& status) {
+  switch (status.code) {
+    case GrpcCode::permission_denied:
       return Kind::denied;
-    case grpc::StatusCode::UNAUTHENTICATED:
+    case GrpcCode::unauthenticated:
       return Kind::signed_out;
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      return says(text, "space") ? Kind::full : Kind::unknown;
-    case grpc::StatusCode::INVALID_ARGUMENT:
-      if (says(text, "auth revision")) {
+    case GrpcCode::resource_exhausted:
+      return says(status.text, "space") ? Kind::full : Kind::unknown;
+    case GrpcCode::invalid_argument:
+      if (says(status.text, "auth revision")) {
         return Kind::signed_out;
       }
-      return says(text, "user name") || says(text, "authentication failed") ? Kind::denied
-                                                                            : Kind::refused;
-    case grpc::StatusCode::FAILED_PRECONDITION:
-      return says(text, "authentication is not enabled") ? Kind::denied : Kind::refused;
-    case grpc::StatusCode::NOT_FOUND:
-      return says(text, "lease not found") ? Kind::no_lease : Kind::refused;
-    case grpc::StatusCode::UNIMPLEMENTED:
-    case grpc::StatusCode::OUT_OF_RANGE:
+      return says(status.text, "user name") || says(status.text, "authentication failed")
+                 ? Kind::denied
+                 : Kind::refused;
+    case GrpcCode::failed_precondition:
+      return says(status.text, "authentication is not enabled") ? Kind::denied : Kind::refused;
+    case GrpcCode::not_found:
+      return says(status.text, "lease not found") ? Kind::no_lease : Kind::refused;
+    case GrpcCode::unimplemented:
+    case GrpcCode::out_of_range:
       return Kind::refused;
-    case grpc::StatusCode::UNAVAILABLE:
-      return says(text, "CERTIFICATE_VERIFY") || says(text, "certificate verify failed")
-                 ? Kind::untrusted
-                 : Kind::unknown;
+    case GrpcCode::unavailable:
+      return says(status.text, "CERTIFICATE_VERIFY") ? Kind::untrusted : Kind::unknown;
     default:
       return Kind::unknown;
   }
 }
-
-// What goes into a header must be printable.
-bool is_header_text(const std::string& text) {
-  constexpr std::size_t kHeaderBytesMax = 8192;
-  return text.size() <= kHeaderBytesMax &&
-         std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
-}
-
-// One call under way. Deletes itself when it has been answered.
-template <class Response>
-class Call final : public Tag {
- public:
-  using Answered = std::function<void(const grpc::Status&, Response&)>;
-  Call(UnderWay& under_way, Answered answered)
-      : under_way_(under_way), answered_(std::move(answered)) {}
-  void done(bool) override {
-    answered_(status, response);
-    under_way_.remove(&context);
-    delete this;
-  }
-
-  grpc::ClientContext context;
-  grpc::Status status;
-  Response response;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> reader;
-
- private:
-  UnderWay& under_way_;
-  Answered answered_;
-};
 
 void fill(const EtcdRange& range, pb::RequestOp* op) {
   pb::RangeRequest* out = op->mutable_request_range();
@@ -142,179 +113,164 @@ EtcdOutcome outcome_of(pb::TxnResponse& response) {
   return outcome;
 }
 
+// PEM to what a connection needs; the error says which of them cannot be used.
+std::expected<GrpcTls, std::string> make_tls(const EtcdService::Options& options) {
+  namespace ssl = boost::asio::ssl;
+  const auto tls = std::make_shared<ssl::context>(ssl::context::tls_client);
+  SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
+  boost::system::error_code ec;
+  tls->set_verify_mode(ssl::verify_peer, ec);
+  tls->add_certificate_authority(boost::asio::buffer(options.authority), ec);
+  if (ec) {
+    return std::unexpected("the authority's certificate cannot be used: " + ec.message());
+  }
+  if (!options.certificate.empty()) {
+    tls->use_certificate_chain(boost::asio::buffer(options.certificate), ec);
+    if (!ec) {
+      tls->use_private_key(boost::asio::buffer(options.key), ssl::context::pem, ec);
+    }
+    if (ec) {
+      return std::unexpected("the certificate and its key cannot be used: " + ec.message());
+    }
+  }
+  return tls;
+}
+
 class GrpcService final : public EtcdService {
  public:
   explicit GrpcService(const Options& options) {
-    gpr_set_log_function([](gpr_log_func_args*) {});  // what is wrong is told with each call
+    GrpcTls tls;
+    if (options.tls) {
+      auto made = make_tls(options);
+      tls = made.value_or(nullptr);
+      unusable_ = made ? "" : made.error();
+    }
+    for (const std::string& endpoint : options.endpoints) {
+      channels_.push_back(std::make_unique<GrpcChannel>(loop_, endpoint, tls));
+    }
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
-    // Signals are the program's, also in gRPC's threads.
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    static const bool kept = [] {
-      grpc_init();  // for the life of the process: to end it and begin anew costs threads
-      return true;
-    }();
-    static_cast<void>(kept);
-    std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
-    if (options.tls) {
-      credentials = grpc::SslCredentials({.pem_root_certs = options.authority,
-                                          .pem_private_key = options.key,
-                                          .pem_cert_chain = options.certificate});
-    }
-    constexpr int kFirstBackoffMs = 50;
-    constexpr int kBackoffMs = 1000;
-    constexpr int kPingMs = 10000;  // etcd takes no more than one in 5 s
-    constexpr int kPingWaitMs = 2000;
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kBackoffMs);
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kBackoffMs);
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMs);
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingWaitMs);
-    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    for (const std::string& endpoint : options.endpoints) {
-      channels_.push_back(grpc::CreateCustomChannel("dns:///" + endpoint, credentials, arguments));
-    }
-    thread_ = std::thread([this] { hand_out(); });
+    pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the program's
+    thread_ = std::thread([this] {
+      const auto open = boost::asio::make_work_guard(loop_);
+      loop_.run();
+    });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   ~GrpcService() override {
-    under_way_.cancel_all();
-    queue_.Shutdown();
+    loop_.stop();
     thread_.join();
   }
 
   void transact(std::size_t endpoint, const EtcdTxn& txn, std::chrono::milliseconds limit,
                 EtcdHandler<EtcdOutcome> handler) override {
-    auto* call = begin<pb::TxnResponse>(
-        limit, token(), [handler = std::move(handler)](const auto& status, pb::TxnResponse& got) {
-          status.ok() ? handler(outcome_of(got)) : handler(trouble(status));
-        });
-    pb::KV::Stub stub(channels_.at(endpoint));
-    start(call, stub.PrepareAsyncTxn(&call->context, request_of(txn), &queue_));
+    call<pb::TxnResponse, EtcdOutcome>(endpoint, "/etcdserverpb.KV/Txn", request_of(txn), limit,
+                                       std::move(handler), outcome_of);
   }
 
   void grant(std::size_t endpoint, std::int64_t id, std::int64_t seconds,
              std::chrono::milliseconds limit, EtcdHandler<std::int64_t> handler) override {
-    auto* call = begin<pb::LeaseGrantResponse>(
-        limit, token(),
-        [id, handler = std::move(handler)](const auto& status, pb::LeaseGrantResponse& got) {
-          if (!status.ok() && id != 0 && says(status.error_message(), "lease already exists")) {
-            handler(id);
-          } else if (!status.ok()) {
-            handler(trouble(status));
-          } else if (!got.error().empty()) {
-            handler(std::unexpected(EtcdTrouble{Kind::refused, got.error()}));
-          } else {
-            handler(got.id());
-          }
-        });
     pb::LeaseGrantRequest request;
     request.set_ttl(seconds);
     request.set_id(id);
-    pb::Lease::Stub stub(channels_.at(endpoint));
-    start(call, stub.PrepareAsyncLeaseGrant(&call->context, request, &queue_));
+    call<pb::LeaseGrantResponse, std::int64_t>(
+        endpoint, "/etcdserverpb.Lease/LeaseGrant", request, limit,
+        [id, handler = std::move(handler)](std::expected<std::int64_t, EtcdTrouble> got) {
+          const bool is_there = !got && id != 0 && says(got.error().text, "lease already exists");
+          handler(is_there ? id : std::move(got));
+        },
+        [](pb::LeaseGrantResponse& got) -> std::expected<std::int64_t, EtcdTrouble> {
+          if (!got.error().empty()) {
+            return std::unexpected(EtcdTrouble{Kind::refused, got.error()});
+          }
+          return got.id();
+        });
   }
 
   void sign_in(std::size_t endpoint, const std::string& user, const std::string& password,
                std::chrono::milliseconds limit, EtcdHandler<bool> handler) override {
-    auto* call = begin<pb::AuthenticateResponse>(
-        limit, {},
-        [this, handler = std::move(handler)](const auto& status, pb::AuthenticateResponse& got) {
-          if (!status.ok()) {
-            handler(trouble(status));
-          } else if (got.token().empty() || !is_header_text(got.token())) {
-            handler(std::unexpected(
-                EtcdTrouble{Kind::refused, "its word for who has signed in cannot be sent"}));
-          } else {
-            {
-              const std::scoped_lock lock(mutex_);
-              signed_in_ = got.token();
-            }
-            handler(true);
-          }
-        });
     pb::AuthenticateRequest request;
     request.set_name(user);
     request.set_password(password);
-    pb::Auth::Stub stub(channels_.at(endpoint));
-    start(call, stub.PrepareAsyncAuthenticate(&call->context, request, &queue_));
+    boost::asio::post(loop_, [this] { fields_.erase("token"); });
+    call<pb::AuthenticateResponse, bool>(
+        endpoint, "/etcdserverpb.Auth/Authenticate", request, limit, std::move(handler),
+        [this](pb::AuthenticateResponse& got) -> std::expected<bool, EtcdTrouble> {
+          if (got.token().empty() || !GrpcSession::is_field_value(got.token())) {
+            return std::unexpected(
+                EtcdTrouble{Kind::refused, "its word for who has signed in cannot be sent"});
+          }
+          fields_["token"] = got.token();
+          return true;
+        });
   }
 
   void status(std::size_t endpoint, std::chrono::milliseconds limit,
               EtcdHandler<EtcdStatus> handler) override {
-    auto* call = begin<pb::StatusResponse>(
-        limit, token(),
-        [handler = std::move(handler)](const auto& status, pb::StatusResponse& got) {
-          if (!status.ok()) {
-            handler(trouble(status));
-            return;
-          }
-          handler(EtcdStatus{.version = got.version(),
-                             .bytes = got.dbsize(),
-                             .alarms = {got.errors().begin(), got.errors().end()}});
+    call<pb::StatusResponse, EtcdStatus>(
+        endpoint, "/etcdserverpb.Maintenance/Status", pb::StatusRequest(), limit,
+        std::move(handler), [](pb::StatusResponse& got) {
+          return EtcdStatus{.version = got.version(),
+                            .bytes = got.dbsize(),
+                            .alarms = {got.errors().begin(), got.errors().end()}};
         });
-    pb::Maintenance::Stub stub(channels_.at(endpoint));
-    start(call, stub.PrepareAsyncStatus(&call->context, pb::StatusRequest(), &queue_));
   }
 
   std::unique_ptr<EtcdStream> open_stream(std::size_t endpoint,
                                           std::function<void(EtcdNews)> handler) override {
-    auto stream = std::make_shared<ChangeStream>(under_way_, std::move(handler));
-    stream->start(channels_.at(endpoint), queue_, token());
-    return std::make_unique<StreamHandle>(std::move(stream));
+    return open_etcd_stream(
+        loop_, *channels_.at(endpoint), [this] { return fields_; }, std::move(handler));
   }
 
  private:
-  static std::unexpected<EtcdTrouble> trouble(const grpc::Status& status) {
-    return std::unexpected(EtcdTrouble{kind_of(status), status.error_message()});
+  // `result`: of what was answered, on the service's thread.
+  template <class Response, class T>
+  void call(std::size_t endpoint, const char* method, const google::protobuf::MessageLite& request,
+            std::chrono::milliseconds limit, EtcdHandler<T> handler,
+            std::function<std::expected<T, EtcdTrouble>(Response&)> result) {
+    boost::asio::post(loop_, [this, endpoint,
+                              call = GrpcCall{.method = method,
+                                              .message = request.SerializeAsString(),
+                                              .fields = {},
+                                              .limit_ms = std::max<std::int64_t>(limit.count(), 1)},
+                              handler = std::move(handler), result = std::move(result)]() mutable {
+      if (!unusable_.empty()) {
+        handler(std::unexpected(EtcdTrouble{Kind::untrusted, unusable_}));
+        return;
+      }
+      call.fields = fields_;
+      const auto answer = std::make_shared<std::optional<Response>>();
+      channels_.at(endpoint)->start(
+          call, {.on_message =
+                     [answer](std::string_view message) {
+                       const auto size = static_cast<int>(message.size());
+                       if (!answer->emplace().ParseFromArray(message.data(), size)) {
+                         answer->reset();
+                       }
+                     },
+                 .on_end =
+                     [answer, handler = std::move(handler),
+                      result = std::move(result)](const GrpcStatus& status) {
+                       if (status.code != GrpcCode::ok) {
+                         handler(std::unexpected(EtcdTrouble{kind_of(status), status.text}));
+                       } else if (!*answer) {
+                         handler(std::unexpected(
+                             EtcdTrouble{Kind::unknown, "its answer cannot be understood"}));
+                       } else {
+                         handler(result(**answer));
+                       }
+                     }});
+    });
   }
 
-  [[nodiscard]] std::string token() {
-    const std::scoped_lock lock(mutex_);
-    return signed_in_;
-  }
-
-  // `token`: of who has signed in; empty: nobody.
-  template <class Response>
-  Call<Response>* begin(std::chrono::milliseconds limit, const std::string& token,
-                        typename Call<Response>::Answered answered) {
-    auto* call = new Call<Response>(under_way_, std::move(answered));
-    call->context.set_deadline(std::chrono::system_clock::now() + limit);
-    call->context.AddMetadata("hasleader", "true");  // else a follower alone would let it wait
-    if (!token.empty()) {
-      call->context.AddMetadata("token", token);
-    }
-    return call;
-  }
-
-  template <class Response>
-  void start(Call<Response>* call,
-             std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> reader) {
-    under_way_.add(&call->context);
-    call->reader = std::move(reader);
-    call->reader->StartCall();
-    call->reader->Finish(&call->response, &call->status, static_cast<Tag*>(call));
-  }
-
-  void hand_out() {
-    void* tag = nullptr;
-    bool fine = false;
-    while (queue_.Next(&tag, &fine)) {
-      static_cast<Tag*>(tag)->done(fine);
-    }
-  }
-
-  std::vector<std::shared_ptr<grpc::Channel>> channels_;
-  grpc::CompletionQueue queue_;
-  UnderWay under_way_;
-  std::mutex mutex_;
-  std::string signed_in_;
+  boost::asio::io_context loop_{1};
+  std::vector<std::unique_ptr<GrpcChannel>> channels_;
+  std::map<std::string, std::string> fields_{
+      // of each header; the thread's
+      {"hasleader", "true"}};  // else a follower alone would let it wait
+  std::string unusable_;       // why nothing can be asked
   std::thread thread_;
 };
 
