@@ -177,8 +177,8 @@ void cycles_in_one_loop(const Order& order) {
       ++(stage == DexLock::Stage::ready ? ready : done);
       boost::asio::post(loop, [&, i] { clients[i]->acquire(); });
     };
-    clients[i] = std::make_unique<DexLock>(
-        loop, ClientSetup{.servers = order.servers, .lock = numbered_lock(i)}, on_stage);
+    const ClientSetup setup{.servers = order.servers, .lock = numbered_lock(i)};
+    clients[i] = std::make_unique<DexLock>(loop, setup, native_servers(setup), on_stage);
   }
   while (done < 2 * order.number || ready < order.number) {
     loop.run_one();
@@ -333,7 +333,7 @@ void hold(const Order& order) {
 
 std::vector<Peer> peers() {
   return {
-      dex_lock_peer(),
+      dex_lock_peer(),  dex_lock_on_etcd_peer(),
 #ifdef DEXLOCK_BENCH_REDIS
       redlock_peer(),
 #endif

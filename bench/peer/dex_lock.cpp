@@ -14,8 +14,8 @@ constexpr std::size_t kAtOnce = 256;  // locks that are being taken
 // A thread's own: it runs the event loop while it waits.
 class Blocking final : public LockClient {
  public:
-  explicit Blocking(const ClientSetup& setup)
-      : lock_(loop_, setup, [this](DexLock::Stage stage) { stage_ = stage; }) {
+  Blocking(const ClientSetup& setup, const std::vector<std::string>& entries)
+      : lock_(loop_, setup, entries, [this](DexLock::Stage stage) { stage_ = stage; }) {
     reach(DexLock::Stage::ready);
   }
 
@@ -57,9 +57,9 @@ class Blocking final : public LockClient {
 // Takes many locks over one cluster and forgets them: on the servers they stay held.
 class Holding {
  public:
-  Holding(const std::vector<std::string>& servers, std::size_t locks)
+  Holding(const std::vector<std::string>& entries, std::size_t locks)
       : locks_(locks),
-        cluster_(loop_, cluster_of(servers),
+        cluster_(loop_, cluster_of(entries),
                  {.on_ready =
                       [this] {
                         for (std::size_t i = 0; i < kAtOnce; ++i) {
@@ -111,10 +111,27 @@ class Holding {
 
 }  // namespace
 
-ClusterOptions cluster_of(const std::vector<std::string>& servers) {
+std::vector<std::string> native_servers(const ClientSetup& setup) {
+  std::vector<std::string> entries;
+  for (const std::string& address : setup.servers) {
+    entries.push_back("tcp://" + address);
+  }
+  return entries;
+}
+
+// First of all another member for each client.
+std::vector<std::string> etcd_cluster(const ClientSetup& setup) {
+  std::string entry = "etcd://";
+  for (std::size_t i = 0; i < setup.servers.size(); ++i) {
+    entry += (i == 0 ? "" : ",") + setup.servers[(setup.number + i) % setup.servers.size()];
+  }
+  return {entry};
+}
+
+ClusterOptions cluster_of(const std::vector<std::string>& entries) {
   Config config;
-  for (const std::string& address : servers) {
-    auto entry = parse_server_entry("tcp://" + address);
+  for (const std::string& text : entries) {
+    auto entry = parse_server_entry(text);
     if (!entry) {
       throw std::runtime_error(entry.error().text);
     }
@@ -132,10 +149,23 @@ LockDriverOptions one_lock(const ClientSetup& setup) {
       .seen = {}};
 }
 
-Peer dex_lock_peer() {
-  return {.name = "dex-lock",
-          .connect = [](const ClientSetup& setup) { return std::make_unique<Blocking>(setup); },
-          .hold = [](const auto& servers, std::size_t locks) { Holding(servers, locks).run(); }};
+namespace {
+
+Peer peer_over(std::string name, std::vector<std::string> (*entries)(const ClientSetup&)) {
+  return {.name = std::move(name),
+          .connect =
+              [entries](const ClientSetup& setup) {
+                return std::make_unique<Blocking>(setup, entries(setup));
+              },
+          .hold =
+              [entries](const auto& servers, std::size_t locks) {
+                Holding(entries({.servers = servers, .lock = {}}), locks).run();
+              }};
 }
+
+}  // namespace
+
+Peer dex_lock_peer() { return peer_over("dex-lock", native_servers); }
+Peer dex_lock_on_etcd_peer() { return peer_over("dex-lock-on-etcd", etcd_cluster); }
 
 }  // namespace dexlock::bench

@@ -17,7 +17,11 @@
 
 namespace dexlock::bench {
 
-ClusterOptions cluster_of(const std::vector<std::string>& servers);
+// Entries of lock_servers.
+std::vector<std::string> native_servers(const ClientSetup& setup);
+std::vector<std::string> etcd_cluster(const ClientSetup& setup);
+
+ClusterOptions cluster_of(const std::vector<std::string>& entries);
 LockDriverOptions one_lock(const ClientSetup& setup);
 
 // One client: a cluster with its connections, and one lock.
@@ -25,11 +29,12 @@ class DexLock {
  public:
   enum class Stage { connecting, ready, held, released };
 
-  DexLock(boost::asio::io_context& loop, ClientSetup setup, std::function<void(Stage)> on_stage)
+  DexLock(boost::asio::io_context& loop, ClientSetup setup, const std::vector<std::string>& entries,
+          std::function<void(Stage)> on_stage)
       : loop_(loop),
         setup_(std::move(setup)),
         on_stage_(std::move(on_stage)),
-        cluster_(loop, cluster_of(setup_.servers),
+        cluster_(loop, cluster_of(entries),
                  {.on_ready = [this] { on_ready(); },
                   .on_fatal = [](const Error& error) { throw std::runtime_error(error.text); },
                   .on_change = [](std::size_t) {}}) {

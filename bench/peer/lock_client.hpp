@@ -51,6 +51,7 @@ inline std::string numbered_lock(std::size_t number, const char* kind = "used/")
 inline std::string held_lock(std::size_t number) { return numbered_lock(number, "held/"); }
 
 Peer dex_lock_peer();
+Peer dex_lock_on_etcd_peer();
 Peer redlock_peer();
 Peer etcd_peer();
 Peer zookeeper_peer();
