@@ -70,9 +70,8 @@ void EtcdCalls::transact(EtcdTxn txn, Clock::time_point until, OutcomeHandler ha
     const std::int64_t floor = revision_;
     service_->transact(endpoint, shared->first, limit,
                        posted<EtcdOutcome>([this, shared, floor, tried](Outcome&& outcome) {
-                         auto fault = outcome
-                                          ? fault_in(*outcome, shared->first.ranges.size(), floor)
-                                          : std::optional(outcome.error());
+                         auto fault = outcome ? fault_in(*outcome, shared->first, floor)
+                                              : std::optional(outcome.error());
                          if (fault) {
                            tried(std::move(fault));
                            return;
@@ -122,7 +121,7 @@ std::unique_ptr<EtcdStream> EtcdCalls::open_stream(std::function<void(const Etcd
       });
 }
 
-std::optional<EtcdTrouble> EtcdCalls::fault_in(const EtcdOutcome& outcome, std::size_t ranges,
+std::optional<EtcdTrouble> EtcdCalls::fault_in(const EtcdOutcome& outcome, const EtcdTxn& txn,
                                                std::int64_t floor) {
   if (outcome.revision > 0 && outcome.revision < floor) {
     return EtcdTrouble{Kind::went_back, "it is at revision " + std::to_string(outcome.revision) +
@@ -131,6 +130,8 @@ std::optional<EtcdTrouble> EtcdCalls::fault_in(const EtcdOutcome& outcome, std::
   const auto is_odd = [&](const EtcdKeyValue& kv) {
     return kv.mod_revision <= 0 || kv.mod_revision > outcome.revision;
   };
+  const bool same = outcome.succeeded || txn.else_ranges.empty();
+  const std::size_t ranges = same ? txn.ranges.size() : txn.else_ranges.size();
   const bool odd = outcome.ranges.size() != ranges || outcome.revision <= 0 ||
                    outcome.revision > kEtcdRevisionMax ||
                    std::ranges::any_of(outcome.ranges, [&](const auto& kvs) {

@@ -80,7 +80,7 @@ class EtcdCalls {
   void on_signed_in(std::size_t asked, const std::expected<bool, EtcdTrouble>& done);
   // `floor`: the revision that was told before it was asked for.
   [[nodiscard]] static std::optional<EtcdTrouble> fault_in(const EtcdOutcome& outcome,
-                                                           std::size_t ranges, std::int64_t floor);
+                                                           const EtcdTxn& txn, std::int64_t floor);
   template <class T>
   EtcdHandler<T> posted(std::function<void(std::expected<T, EtcdTrouble>&&)> what);
 

@@ -59,6 +59,7 @@ EtcdAcceptor::Output EtcdAcceptor::start() {
 // `fresh`: it was read within this request.
 EtcdAcceptor::Output EtcdAcceptor::evaluate(const EtcdSight& seen, bool fresh) {
   verdict_.reset();
+  next_.reset();
   changes_ = false;
   if (seen.record_revision == 0 && !std::holds_alternative<Post>(request_)) {
     Output output = without_record(seen, fresh);
@@ -199,14 +200,21 @@ EtcdTxn EtcdAcceptor::beating(const EtcdSight& seen, const Heartbeat& heartbeat)
   return txn;
 }
 
-// The record as `next`, if what that rests on is still as it was seen.
-EtcdTxn EtcdAcceptor::writing(const EtcdSight& seen, const Durable& next) const {
+// The record as `next`, if what that rests on is still as it was seen. Of what is known without a
+// look nothing is read.
+EtcdTxn EtcdAcceptor::writing(const EtcdSight& seen, const Durable& next) {
   const EtcdKeys& keys = place_.keys;
-  EtcdTxn txn = empty_txn();
+  next_ = seen;
+  next_->durable = next;
+  next_->record_revision = 0;
+  EtcdTxn txn;
+  txn.else_ranges = empty_txn().ranges;
   txn.compares = {place_.group, {.key = keys.record(), .revision = seen.record_revision}};
   if (std::holds_alternative<Fast>(request_)) {  // nobody has come to wait since
     const EtcdRange tickets = keys.tickets();
     txn.compares.push_back({.key = tickets.key, .end = tickets.end, .revision = seen.revision});
+  } else {
+    txn.ranges.push_back(keys.tickets());
   }
   if (tentative_ && tentative_->prepare.intent == Intent::evict) {
     const FencingToken victim = tentative_->prepare.victim;
@@ -220,12 +228,15 @@ EtcdTxn EtcdAcceptor::writing(const EtcdSight& seen, const Durable& next) const 
                       .term = is_idle(next) ? EtcdTerm::idle : EtcdTerm::never});
   if (after.count > static_cast<std::uint64_t>(seen.revision) + 1) {  // what this write is at least
     txn.puts.push_back({.key = keys.mark(), .value = std::to_string(after.count)});
+    next_->mark = after.count;
   } else if (seen.mark != 0 && seen.mark <= static_cast<std::uint64_t>(seen.revision)) {
     txn.deletes.push_back({.key = keys.mark()});
+    next_->mark = 0;
   }
   for (const Holder& holder : after.holders) {
     if (before.find(holder.token) == nullptr) {
       txn.puts.push_back({.key = keys.beat(holder.token), .value = "0"});
+      next_->beat_revisions[holder.token] = 0;
     }
   }
   // A first heartbeat may have come since it was seen; no later one can.
@@ -239,13 +250,16 @@ EtcdTxn EtcdAcceptor::writing(const EtcdSight& seen, const Durable& next) const 
   for (const FencingToken token : past) {
     if (after.find(token) == nullptr) {
       txn.deletes.push_back({.key = keys.beat(token)});
+      next_->beat_revisions.erase(token);
+      next_->soft.beats.erase(token);
     }
   }
   keep_history(before, after, txn);
   return txn;
 }
 
-// Of each hold one key for its begin and one for its end, so that neither needs to be read before.
+// Of each hold one key for its begin and one for its end, so that neither needs to be read before;
+// both are those of an older hold, so that none needs to be removed.
 void EtcdAcceptor::keep_history(const Record& before, const Record& after, EtcdTxn& txn) const {
   const EtcdKeys& keys = place_.keys;
   const auto only_in = [](const Record& record, const Record& other) {
@@ -257,33 +271,43 @@ void EtcdAcceptor::keep_history(const Record& before, const Record& after, EtcdT
     }
     return found;
   };
-  const auto came = only_in(after, before);
-  std::uint64_t oldest = 0;
-  for (const Holder* holder : came) {
-    oldest =
-        std::max(oldest, holder->token.value - std::min(holder->token.value, kPastHoldsMax - 1));
-    txn.puts.push_back({.key = keys.past(holder->token, '+'),
-                        .value = past_hold_text({.token = holder->token,
-                                                 .from = place_.wall_time,
-                                                 .to = {},
-                                                 .state = HoldState::holding,
-                                                 .who = holder->who}),
-                        .term = EtcdTerm::idle});
+  const auto note = [&](std::string key, const PastHold& hold) {
+    if (std::ranges::find(txn.puts, key, &EtcdPut::key) == txn.puts.end()) {  // etcd takes one each
+      txn.puts.push_back(
+          {.key = std::move(key), .value = past_hold_text(hold), .term = EtcdTerm::idle});
+    }
+  };
+  for (const Holder* holder : only_in(after, before)) {
+    note(keys.past(holder->token, '+'), {.token = holder->token,
+                                         .from = place_.wall_time,
+                                         .to = {},
+                                         .state = HoldState::holding,
+                                         .who = holder->who});
   }
   for (const Holder* holder : only_in(before, after)) {
-    if (holder->token.value >= oldest) {
-      txn.puts.push_back({.key = keys.past(holder->token, '-'),
-                          .value = past_hold_text({.token = holder->token,
-                                                   .from = {},
-                                                   .to = place_.wall_time,
-                                                   .state = how_ended(*holder, after),
-                                                   .who = holder->who}),
-                          .term = EtcdTerm::idle});
-    }
+    note(keys.past(holder->token, '-'), {.token = holder->token,
+                                         .from = {},
+                                         .to = place_.wall_time,
+                                         .state = how_ended(*holder, after),
+                                         .who = holder->who});
   }
-  if (oldest > 0) {
-    txn.deletes.push_back({.key = keys.pasts().key, .end = keys.past(FencingToken{oldest}, '+')});
+}
+
+EtcdAcceptor::Output EtcdAcceptor::on_written(const EtcdOutcome& outcome) {
+  EtcdSight next = *std::exchange(next_, std::nullopt);
+  next.revision = outcome.revision;
+  next.record_revision = outcome.revision;
+  for (auto& [_, revision] : next.beat_revisions) {
+    revision = revision == 0 ? outcome.revision : revision;
   }
+  if (!outcome.ranges.empty()) {
+    learn_tickets(place_.keys, outcome.ranges.front(), next);
+  }
+  if (!memory_->known || memory_->known->revision <= next.revision) {
+    memory_->known = next;
+  }
+  changes_ = false;
+  return answer(*std::exchange(verdict_, std::nullopt), next);
 }
 
 EtcdAcceptor::Output EtcdAcceptor::on_outcome(const EtcdOutcome& outcome) {
@@ -292,6 +316,9 @@ EtcdAcceptor::Output EtcdAcceptor::on_outcome(const EtcdOutcome& outcome) {
     memory_->known.reset();
     return fault(FaultKind::not_member,
                  "another etcd cluster answers than the one of this group; correct lock_servers");
+  }
+  if (next_ && outcome.succeeded) {
+    return on_written(outcome);
   }
   if (outcome.ranges.size() != parts || outcome.ranges.back().size() != 1 ||
       outcome.ranges.back()[0].mod_revision != place_.group.revision) {
@@ -325,6 +352,7 @@ EtcdAcceptor::Output EtcdAcceptor::on_unknown(std::optional<Fault> or_else) {
   if (std::exchange(verdict_, std::nullopt)) {  // the next outcome is that of reading
     maybe_done_ = true;
   }
+  next_.reset();
   changes_ = false;
   or_else_ = std::move(or_else);
   return look();

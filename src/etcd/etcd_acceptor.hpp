@@ -82,7 +82,8 @@ class EtcdAcceptor {
   [[nodiscard]] EtcdTxn making() const;
   [[nodiscard]] EtcdTxn posting(const EtcdSight& seen, const Post& post) const;
   [[nodiscard]] EtcdTxn beating(const EtcdSight& seen, const Heartbeat& heartbeat) const;
-  [[nodiscard]] EtcdTxn writing(const EtcdSight& seen, const Durable& next) const;
+  [[nodiscard]] EtcdTxn writing(const EtcdSight& seen, const Durable& next);
+  [[nodiscard]] Output on_written(const EtcdOutcome& outcome);
   void keep_history(const Record& before, const Record& after, EtcdTxn& txn) const;
 
   Place place_;
@@ -90,6 +91,7 @@ class EtcdAcceptor {
   Request request_;
   std::optional<EtcdMemory::Tentative> tentative_;
   std::optional<Verdict> verdict_;  // of the change under way
+  std::optional<EtcdSight> next_;   // what will be once the record is written, but for revisions
   bool changes_ = false;            // something under way
   bool maybe_done_ = false;         // a change had no answer
   std::optional<Fault> or_else_;

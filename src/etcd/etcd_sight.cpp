@@ -14,8 +14,6 @@ namespace {
 // More is not ours: one lock has kHoldersMax holders, and keeps kTicketsPerReplyMax tickets.
 constexpr std::int64_t kKeysMax = 256;
 
-constexpr std::size_t kTokenDigits = 19;  // so keys have the order of tokens
-
 std::string behind_hash(const std::string& key) { return key.substr(key.find('#') + 1); }
 
 }  // namespace
@@ -39,9 +37,7 @@ std::string EtcdKeys::ticket(const std::string& client) const {
 EtcdRange EtcdKeys::tickets() const { return range_of_prefix(prefix + "wait/" + name + '#'); }
 
 std::string EtcdKeys::past(FencingToken token, char end) const {
-  const std::string number = std::to_string(token.value);
-  const std::size_t zeros = kTokenDigits - std::min(number.size(), kTokenDigits);
-  return prefix + "past/" + name + '#' + std::string(zeros, '0') + number + end;
+  return prefix + "past/" + name + '#' + std::to_string(token.value % kPastHoldsMax) + end;
 }
 
 EtcdRange EtcdKeys::pasts() const {

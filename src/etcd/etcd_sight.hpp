@@ -4,9 +4,9 @@
 //   PREFIXbeat/NAME#TOKEN    the heartbeat number of one holder, 0 from its grant on
 //   PREFIXwait/NAME#CLIENT   a ticket, with a lease of etcd
 //   PREFIXmark/NAME          the token counter, where it is above etcd's revision
-//   PREFIXpast/NAME#TOKEN+   who had the lock, from when (wire/past_hold.hpp); - instead of +:
+//   PREFIXpast/NAME#N+       who had the lock, from when (wire/past_hold.hpp); - instead of +:
 //   until
-//                            when
+//                            when. N: the token modulo kPastHoldsMax
 //
 // Tokens never repeat, whatever is removed. A record begins without a value, and then counts from
 // the revision that made its key (or from the mark), so above all that were granted before: each

@@ -59,12 +59,14 @@ struct EtcdDelete {
   friend bool operator==(const EtcdDelete&, const EtcdDelete&) = default;
 };
 
-// All compares hold: the changes, then the ranges. Else: only the ranges. One revision sees all.
+// All compares hold: the changes, then the ranges. Else: only the ranges, or `else_ranges` instead
+// of them. One revision sees all. Every member works through what is done, but through no more.
 struct EtcdTxn {
   std::vector<EtcdCompare> compares;
   std::vector<EtcdPut> puts;
   std::vector<EtcdDelete> deletes;
   std::vector<EtcdRange> ranges;
+  std::vector<EtcdRange> else_ranges = {};
 
   [[nodiscard]] bool reads() const { return puts.empty() && deletes.empty(); }
 };

@@ -91,6 +91,8 @@ pb::TxnRequest request_of(const EtcdTxn& txn) {
   }
   for (const EtcdRange& range : txn.ranges) {
     fill(range, request.add_success());
+  }
+  for (const EtcdRange& range : txn.else_ranges.empty() ? txn.ranges : txn.else_ranges) {
     fill(range, request.add_failure());
   }
   return request;

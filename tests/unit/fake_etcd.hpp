@@ -137,7 +137,8 @@ inline std::expected<EtcdOutcome, EtcdTrouble> FakeEtcd::run(std::size_t endpoin
                  one.end.empty() ? keys.upper_bound(one.key) : keys.lower_bound(one.end));
     }
   }
-  for (const EtcdRange& range : txn.ranges) {
+  const bool same = outcome.succeeded || txn.else_ranges.empty();
+  for (const EtcdRange& range : same ? txn.ranges : txn.else_ranges) {
     auto& kvs = outcome.ranges.emplace_back();
     const auto end = range.end.empty() ? keys.upper_bound(range.key) : keys.lower_bound(range.end);
     for (auto at = keys.lower_bound(range.key); at != end; ++at) {
