@@ -228,6 +228,7 @@ void EtcdHost::send(const WorkPtr& work, const EtcdAcceptor::Output& output) {
 // As the commands send those of several locks together.
 void EtcdHost::send_beat(const WorkPtr& work, EtcdTxn txn) {
   txn.ranges = {work->acceptor.keys().tickets()};
+  txn.else_ranges.clear();
   transact(work, txn, [this, work](const Outcome& outcome) {
     if (outcome && outcome->succeeded) {
       finish(work, work->acceptor.on_beaten(outcome->revision, outcome->ranges[0]));

@@ -102,7 +102,8 @@ std::optional<EtcdOutcome> FakeEtcd::transact(const EtcdTxn& txn) {
     }
   }
   outcome.revision = keys_.revision;
-  for (const EtcdRange& range : txn.ranges) {
+  const bool same = outcome.succeeded || txn.else_ranges.empty();
+  for (const EtcdRange& range : same ? txn.ranges : txn.else_ranges) {
     outcome.ranges.push_back(look(range));
   }
   return outcome;
