@@ -1,12 +1,8 @@
 #include "client/etcd_library.hpp"
 
 #ifndef DEXLOCK_STATIC
-#include <dlfcn.h>
+#include "system/plugin.hpp"
 #endif
-
-#include <filesystem>
-#include <string>
-#include <system_error>
 
 namespace dexlock {
 
@@ -17,45 +13,16 @@ Result<std::unique_ptr<EtcdService>> make_etcd_service(const EtcdService::Option
               "package, or a build with DEXLOCK_ETCD");
 }
 #else
-namespace {
-
-constexpr const char* kLibrary = "libdexlock_etcd.so";
-
-void* load_etcd_library(std::string& why) {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  for (const std::filesystem::path& place :
-       {program.parent_path().parent_path() / "lib/dex-lock" / kLibrary,
-        std::filesystem::path(DEXLOCK_PLUGIN_DIR) / kLibrary}) {
-    if (std::filesystem::exists(place, error)) {
-      void* library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-      if (library == nullptr) {
-        why = ::dlerror();
-      }
-      return library;
-    }
-  }
-  why = std::string(kLibrary) + " is not installed";
-  return nullptr;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<EtcdService>> make_etcd_service(const EtcdService::Options& options) {
-  std::string why;
-  void* library = load_etcd_library(why);
-  if (library == nullptr) {
-    return fail(
-        Errc::bad_config,
-        "etcd: " + why + "; install the package dex-lock-etcd, or build with DEXLOCK_ETCD=ON");
+  constexpr Plugin kEtcdPlugin{
+      .file = "libdexlock_etcd.so",
+      .purpose = "etcd",
+      .remedy = "install the package dex-lock-etcd, or build with DEXLOCK_ETCD=ON"};
+  const auto make = plugin_function(kEtcdPlugin, kEtcdPluginMake);
+  if (!make) {
+    return std::unexpected(make.error());
   }
-  const auto version = reinterpret_cast<EtcdVersionFunction>(::dlsym(library, kEtcdPluginVersion));
-  const auto make = reinterpret_cast<EtcdMakeFunction>(::dlsym(library, kEtcdPluginMake));
-  if (version == nullptr || make == nullptr || std::string(version()) != DEXLOCK_VERSION) {
-    return fail(Errc::bad_config, std::string("etcd: ") + kLibrary +
-                                      " belongs to another version of dex-lock; install both anew");
-  }
-  return std::unique_ptr<EtcdService>(make(&options));
+  return std::unique_ptr<EtcdService>(reinterpret_cast<EtcdMakeFunction>(*make)(&options));
 }
 #endif
 

@@ -1,5 +1,4 @@
-// The plugin that talks to etcd, loaded when an etcd server is configured: it lies beside the
-// program (../lib/dex-lock) or where it was installed.
+// The plugin that talks gRPC, loaded when an etcd server is configured (system/plugin.hpp).
 //
 // Threads: any.
 #pragma once

@@ -157,10 +157,8 @@ class EtcdService {
       std::size_t endpoint, std::function<void(EtcdNews)> handler) = 0;
 };
 
-// The plugin's two functions, by these names. It fits only the very version it was built with.
-inline constexpr const char* kEtcdPluginVersion = "dexlock_etcd_version";
+// The plugin's own function, by this name.
 inline constexpr const char* kEtcdPluginMake = "dexlock_etcd_make";
-using EtcdVersionFunction = const char* (*)();
 using EtcdMakeFunction = EtcdService* (*)(const EtcdService::Options*);
 
 }  // namespace dexlock

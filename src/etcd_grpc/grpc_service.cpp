@@ -281,7 +281,7 @@ class GrpcService final : public EtcdService {
 
 extern "C" {
 
-__attribute__((visibility("default"))) const char* dexlock_etcd_version() {
+__attribute__((visibility("default"))) const char* dexlock_plugin_version() {
   return DEXLOCK_VERSION;
 }
 

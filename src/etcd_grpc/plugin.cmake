@@ -27,9 +27,9 @@ add_library(dexlock_etcd_plugin MODULE
   ${made})
 set_target_properties(dexlock_etcd_plugin PROPERTIES
   OUTPUT_NAME dexlock_etcd UNITY_BUILD OFF CXX_VISIBILITY_PRESET hidden
-  LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/dex-lock)
+  LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${DEXLOCK_PLUGINS})
 target_compile_definitions(dexlock_etcd_plugin PRIVATE DEXLOCK_VERSION="${PROJECT_VERSION}")
 target_include_directories(dexlock_etcd_plugin SYSTEM PRIVATE ${made_dir} ${DEXLOCK_NGHTTP2_HEADER})
 target_link_libraries(dexlock_etcd_plugin PRIVATE dexlock_settings ${DEXLOCK_NGHTTP2_LIBRARY}
   protobuf::libprotobuf-lite OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
-install(TARGETS dexlock_etcd_plugin LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/dex-lock)
+install(TARGETS dexlock_etcd_plugin LIBRARY DESTINATION ${DEXLOCK_PLUGINS})
