@@ -5,6 +5,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <utility>
 
+#include "etcd/etcd_group.hpp"
+
 namespace dexlock {
 namespace {
 
@@ -26,7 +28,8 @@ EtcdCalls::EtcdCalls(boost::asio::io_context& loop, std::unique_ptr<EtcdService>
       service_(std::move(service)),
       options_(std::move(options)),
       endpoint_(options_.endpoint % options_.endpoints),
-      revision_(options_.revision) {}
+      revision_(options_.revision),
+      cluster_(options_.cluster) {}
 
 EtcdCalls::~EtcdCalls() { *alive_ = false; }
 
@@ -34,8 +37,8 @@ EtcdCalls::~EtcdCalls() { *alive_ = false; }
 template <class T>
 EtcdHandler<T> EtcdCalls::posted(std::function<void(std::expected<T, EtcdTrouble>&&)> what) {
   auto shared = std::make_shared<decltype(what)>(std::move(what));
-  return [&loop = loop_, alive = alive_, shared = std::move(shared)](auto got) {
-    boost::asio::post(loop, [alive, shared, got = std::move(got)]() mutable {
+  return [&loop = loop_, alive = alive_, shared = std::move(shared)](auto got) mutable {
+    boost::asio::post(loop, [alive, shared = std::move(shared), got = std::move(got)]() mutable {
       if (*alive) {
         (*shared)(std::move(got));
       }
@@ -77,6 +80,7 @@ void EtcdCalls::transact(EtcdTxn txn, Clock::time_point until, OutcomeHandler ha
                            return;
                          }
                          revision_ = std::max(revision_, outcome->revision);
+                         cluster_ = outcome->cluster;
                          shared->second(outcome);
                        }));
   };
@@ -122,7 +126,12 @@ std::unique_ptr<EtcdStream> EtcdCalls::open_stream(std::function<void(const Etcd
 }
 
 std::optional<EtcdTrouble> EtcdCalls::fault_in(const EtcdOutcome& outcome, const EtcdTxn& txn,
-                                               std::int64_t floor) {
+                                               std::int64_t floor) const {
+  if (cluster_ != 0 && outcome.cluster != cluster_) {
+    return EtcdTrouble{Kind::stranger, "is etcd cluster " + cluster_text(outcome.cluster) +
+                                           ", but its locks were made in cluster " +
+                                           cluster_text(cluster_)};
+  }
   if (outcome.revision > 0 && outcome.revision < floor) {
     return EtcdTrouble{Kind::went_back, "it is at revision " + std::to_string(outcome.revision) +
                                             ", and was at " + std::to_string(floor)};
@@ -165,8 +174,10 @@ void EtcdCalls::attempt(const CallPtr& call) {
 }
 
 void EtcdCalls::on_trouble(const CallPtr& call, std::size_t asked, const EtcdTrouble& trouble) {
-  const bool elsewhere = is_of_endpoint(trouble.kind);
-  if (trouble.kind == Kind::unknown || elsewhere) {
+  const bool wrong = trouble.kind == Kind::went_back || trouble.kind == Kind::stranger;
+  // What a wrong one has done is not undone by asking another one.
+  const bool elsewhere = is_of_endpoint(trouble.kind) || (wrong && call->repeatable);
+  if (trouble.kind == Kind::unknown || elsewhere || wrong) {
     leave(asked);
   }
   call->hopeless = elsewhere ? call->hopeless + 1 : 0;
@@ -223,10 +234,14 @@ void EtcdCalls::on_signed_in(std::size_t asked, const std::expected<bool, EtcdTr
   const bool final =
       hopeless_ >= options_.endpoints || (!elsewhere && trouble.kind != Kind::unknown);
   const auto now = Clock::now();
-  const auto given_up = std::ranges::stable_partition(
-      waiting_, [&](const CallPtr& call) { return !final && now < call->until; });
-  std::vector<CallPtr> failed(given_up.begin(), given_up.end());
-  waiting_.erase(given_up.begin(), given_up.end());
+  std::vector<CallPtr> failed;
+  std::erase_if(waiting_, [&](const CallPtr& call) {
+    const bool waits_on = !final && now < call->until;
+    if (!waits_on) {
+      failed.push_back(call);
+    }
+    return !waits_on;
+  });
   signing_in_ = !waiting_.empty();
   if (signing_in_) {
     later([this] { sign_in(); });

@@ -34,6 +34,7 @@ class EtcdCalls {
     std::string user;  // empty: nobody signs in
     std::string password;
     std::int64_t revision = 0;  // the highest that was ever told
+    std::uint64_t cluster = 0;  // that of the locks, where it is known
     std::size_t endpoint = 0;   // the first to be asked
   };
 
@@ -57,6 +58,7 @@ class EtcdCalls {
   void leave(std::size_t endpoint);
   std::function<void(std::size_t endpoint)> on_left = [](std::size_t) {};
   [[nodiscard]] std::int64_t revision() const { return revision_; }
+  [[nodiscard]] std::uint64_t cluster() const { return cluster_; }
 
  private:
   // What has come of one try, if it is not done.
@@ -79,8 +81,8 @@ class EtcdCalls {
   void sign_in();
   void on_signed_in(std::size_t asked, const std::expected<bool, EtcdTrouble>& done);
   // `floor`: the revision that was told before it was asked for.
-  [[nodiscard]] static std::optional<EtcdTrouble> fault_in(const EtcdOutcome& outcome,
-                                                           const EtcdTxn& txn, std::int64_t floor);
+  [[nodiscard]] std::optional<EtcdTrouble> fault_in(const EtcdOutcome& outcome, const EtcdTxn& txn,
+                                                    std::int64_t floor) const;
   template <class T>
   EtcdHandler<T> posted(std::function<void(std::expected<T, EtcdTrouble>&&)> what);
 
@@ -90,6 +92,7 @@ class EtcdCalls {
   Options options_;
   std::size_t endpoint_;
   std::int64_t revision_;
+  std::uint64_t cluster_;  // 0: nobody has told it yet
   bool signed_in_ = false;
   bool signing_in_ = false;
   std::size_t hopeless_ = 0;      // as Call's, of signing in

@@ -72,14 +72,16 @@ EtcdRemembered remembered_etcd(const std::filesystem::path& file) {
   if (!text || !text->ends_with('\n')) {
     return {};
   }
-  const auto parts = split_fields(std::string_view(*text).substr(0, text->size() - 1), ' ', 2);
-  if (!parts || parts->size() != 2) {
+  const auto parts = split_fields(std::string_view(*text).substr(0, text->size() - 1), ' ', 3);
+  if (!parts || parts->size() != 3) {
     return {};
   }
   const auto revision = parse_number((*parts)[0], std::numeric_limits<std::int64_t>::max());
   const auto endpoint = parse_number((*parts)[1], kSmallNumberMax);
-  return revision && endpoint ? EtcdRemembered{static_cast<std::int64_t>(*revision), *endpoint}
-                              : EtcdRemembered{};
+  const auto cluster = parse_number((*parts)[2], std::numeric_limits<std::uint64_t>::max());
+  return revision && endpoint && cluster
+             ? EtcdRemembered{static_cast<std::int64_t>(*revision), *endpoint, *cluster}
+             : EtcdRemembered{};
 }
 
 void remember_etcd(const std::filesystem::path& file, EtcdRemembered remembered) {
@@ -92,7 +94,7 @@ void remember_etcd(const std::filesystem::path& file, EtcdRemembered remembered)
   std::filesystem::create_directories(file.parent_path(), ignored);
   const std::filesystem::path temporary = file.string() + ".tmp" + random_hex(6);
   std::ofstream out(temporary);
-  out << remembered.revision << ' ' << remembered.endpoint << '\n';
+  out << remembered.revision << ' ' << remembered.endpoint << ' ' << remembered.cluster << '\n';
   out.close();
   if (!out || ::rename(temporary.c_str(), file.c_str()) != 0) {
     std::filesystem::remove(temporary, ignored);

@@ -33,6 +33,7 @@ struct EtcdAccess {
 struct EtcdRemembered {
   std::int64_t revision = 0;
   std::size_t endpoint = 0;
+  std::uint64_t cluster = 0;
   friend bool operator==(const EtcdRemembered&, const EtcdRemembered&) = default;
 };
 

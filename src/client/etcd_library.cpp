@@ -22,7 +22,11 @@ Result<std::unique_ptr<EtcdService>> make_etcd_service(const EtcdService::Option
   if (!make) {
     return std::unexpected(make.error());
   }
-  return std::unique_ptr<EtcdService>(reinterpret_cast<EtcdMakeFunction>(*make)(&options));
+  std::unique_ptr<EtcdService> service(reinterpret_cast<EtcdMakeFunction>(*make)(&options));
+  if (!service) {
+    return fail(Errc::io, "etcd: cannot be started here; free memory, descriptors or threads");
+  }
+  return service;
 }
 #endif
 

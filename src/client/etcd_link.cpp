@@ -16,6 +16,7 @@
 #include "etcd/etcd_sight.hpp"
 #include "etcd/etcd_version.hpp"
 #include "lock/lock_name.hpp"
+#include "lock/quorum.hpp"
 #include "store/machine.hpp"
 
 namespace dexlock {
@@ -55,6 +56,7 @@ class EtcdLink final : public Link {
                            .user = options_.access->user,
                            .password = options_.access->password,
                            .revision = known_.revision,
+                           .cluster = known_.cluster,
                            .endpoint = known_.endpoint});
     requests_ = std::make_unique<EtcdRequests>(
         loop_, *calls_,
@@ -206,8 +208,10 @@ class EtcdLink final : public Link {
   }
 
   void note_known() {
-    if (calls_) {
-      known_ = {.revision = calls_->revision(), .endpoint = calls_->endpoint()};
+    if (calls_ && group_.active) {
+      known_ = {.revision = calls_->revision(),
+                .endpoint = calls_->endpoint(),
+                .cluster = calls_->cluster()};
       remember_etcd(options_.remembered_file, known_);
       noted_ = EtcdCalls::Clock::now();
     }
@@ -258,7 +262,33 @@ class EtcdLink final : public Link {
     });
   }
 
+  // Of two clusters below one entry each would have locks of its own. Whoever is not there now
+  // cannot have them either, as long as most are.
   void make_group(const std::function<void()>& then) {
+    ask_endpoints([this, then](const Told& told) {
+      std::size_t same = 0;
+      const auto& endpoints = std::get<EndpointsTold>(told).endpoints;
+      for (const auto& endpoint : endpoints) {
+        const bool known = endpoint.trouble.empty();
+        if (known && endpoint.cluster != cluster_text(cluster_)) {
+          down({Errc::bad_config, options_.shown + ": " + endpoint.name + " is of etcd cluster " +
+                                      endpoint.cluster + ", others of cluster " +
+                                      cluster_text(cluster_) + "; correct lock_servers"});
+          return;
+        }
+        same += known ? 1 : 0;
+      }
+      if (same < majority(endpoints.size())) {
+        down({Errc::no_quorum, options_.shown + ": its locks cannot be made before most of the " +
+                                   std::to_string(endpoints.size()) + " endpoints have answered; " +
+                                   std::to_string(same) + " do"});
+        return;
+      }
+      write_group(then);
+    });
+  }
+
+  void write_group(const std::function<void()>& then) {
     const EtcdGroup made{.incarnation = random_hex(kEtcdIncarnationBytes),
                          .cluster = cluster_text(cluster_),
                          .group = {},
@@ -299,6 +329,7 @@ class EtcdLink final : public Link {
         auto& endpoint = told->endpoints[at];
         if (status) {
           endpoint.version = printable(status->version);
+          endpoint.cluster = cluster_text(status->cluster);
           endpoint.bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(status->bytes, 0));
           std::ranges::transform(status->alarms, std::back_inserter(endpoint.alarms), printable);
         } else {

@@ -20,6 +20,8 @@ std::string text_of(const EtcdTrouble& trouble, const EtcdSaid& of) {
       return "refuses the request (" + reason + "); etcd 3.4 or later is needed";
     case EtcdTrouble::Kind::went_back:
       return "was restored from a snapshot (" + reason + "); see docs/etcd.md";
+    case EtcdTrouble::Kind::stranger:
+      return reason + "; see docs/etcd.md";
     case EtcdTrouble::Kind::unknown:
       break;
   }
@@ -52,6 +54,7 @@ Fault fault_of(const EtcdTrouble& trouble, const EtcdSaid& of) {
       case EtcdTrouble::Kind::no_lease:
         return FaultKind::refused;
       case EtcdTrouble::Kind::went_back:
+      case EtcdTrouble::Kind::stranger:
         return FaultKind::not_member;
       case EtcdTrouble::Kind::unknown:
         break;
@@ -74,6 +77,7 @@ Error error_of(const EtcdTrouble& trouble, const EtcdSaid& of) {
       case EtcdTrouble::Kind::no_lease:
         return Errc::bad_config;
       case EtcdTrouble::Kind::went_back:
+      case EtcdTrouble::Kind::stranger:
         return Errc::bad_config;
       case EtcdTrouble::Kind::unknown:
         break;

@@ -47,6 +47,7 @@ struct EndpointsTold {
     std::string name;
     std::string trouble;  // empty: it answers
     std::string version;
+    std::string cluster;
     std::uint64_t bytes = 0;  // of its database
     std::vector<std::string> alarms;
   };

@@ -33,13 +33,8 @@ std::int64_t revision_in(const auto& revisions, const auto& key) {
   return at == revisions.end() ? std::int64_t{0} : at->second;
 }
 
-// A record that was made anew begins with low rounds, whatever rounds its clients have reached: no
-// round is too far.
 Step promise_on_sight(Durable& durable, Soft& soft, const BootId& boot, const Prepare& prepare) {
-  const Ballot& asked = prepare.ballot;
-  if (asked.epoch == durable.promised.epoch && asked.round > kRoundStepMax) {
-    durable.promised.round = std::max(durable.promised.round, asked.round - kRoundStepMax);
-  }
+  allow_any_round(durable, prepare);
   return apply(durable, soft, boot, prepare);
 }
 
@@ -75,7 +70,10 @@ EtcdAcceptor::Output EtcdAcceptor::evaluate(const EtcdSight& seen, bool fresh) {
       return settle(verdict, seen, fresh);
     }
     auto& tentatives = memory_->tentatives;
-    tentatives.erase(tentatives.begin(), tentatives.lower_bound(seen.durable.promised));
+    std::erase_if(tentatives, [&](const auto& entry) {  // too low, or passed by this very one
+      return entry.first < seen.durable.promised ||
+             entry.first.proposer == prepare->ballot.proposer;
+    });
     tentatives.insert_or_assign(prepare->ballot,
                                 EtcdMemory::Tentative{*prepare, seen.record_revision});
     EtcdSight promised = seen;
@@ -375,12 +373,14 @@ std::optional<EtcdTxn> EtcdAcceptor::beat() {
 
 Reply EtcdAcceptor::on_beaten(std::int64_t revision, const std::vector<EtcdKeyValue>& tickets) {
   const auto& heartbeat = std::get<Heartbeat>(request_);
-  EtcdSight next = *beaten_over_;
+  // Another hold of this lock may have been renewed in the same transaction.
+  const bool together = memory_->known && memory_->known->revision == revision;
+  EtcdSight next = together ? *memory_->known : *beaten_over_;
   next.revision = revision;
   next.soft.beats[heartbeat.token] = heartbeat.beat;
   next.beat_revisions[heartbeat.token] = revision;
   learn_tickets(place_.keys, tickets, next);
-  if (memory_->known->revision <= revision) {
+  if (!memory_->known || memory_->known->revision <= revision) {
     memory_->known = next;
   }
   return *answer(Verdict::beating, next).reply;

@@ -88,6 +88,7 @@ struct EtcdTrouble {
     refused,     // not understood; nothing was done
     no_lease,    // the lease of a put has ended; nothing was done
     went_back,   // it knows less than it has told before
+    stranger,    // it is of another cluster
   };
   Kind kind = Kind::unknown;
   std::string text;
@@ -123,6 +124,7 @@ struct EtcdStatus {
   std::string version;
   std::int64_t bytes = 0;
   std::vector<std::string> alarms;
+  std::uint64_t cluster = 0;
 };
 
 template <class T>

@@ -1,14 +1,14 @@
 #include "etcd_grpc/grpc_channel.hpp"
 
+#include <fcntl.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -29,6 +29,8 @@ using Tls = asio::ssl::stream<Plain>;
 // etcd ends a connection with more than one ping in 5 s.
 constexpr std::chrono::seconds kPingPause{8};
 constexpr std::chrono::seconds kPingLimit{2};
+// A call with so much time that has not got a byte shows a connection that is dead.
+constexpr std::int64_t kSilenceMs = 1000;
 constexpr std::size_t kReadChunk = std::size_t{16} << 10U;
 
 struct Endpoint {
@@ -62,6 +64,7 @@ class GrpcChannel::Connection : public std::enable_shared_from_this<Connection> 
   [[nodiscard]] bool ended() const { return ended_; }
 
   void connect() {
+    ping_later();
     error_code named;
     if (const auto address = asio::ip::make_address(endpoint_.host, named); !named) {
       const tcp::endpoint one(address, static_cast<std::uint16_t>(std::stoul(endpoint_.port)));
@@ -69,17 +72,23 @@ class GrpcChannel::Connection : public std::enable_shared_from_this<Connection> 
           one, [self = shared_from_this()](const error_code& ec) { self->on_connected(ec); });
       return;
     }
-    resolver_.async_resolve(
-        endpoint_.host, endpoint_.port, asio::ip::resolver_base::numeric_service,
-        [self = shared_from_this()](const error_code& ec, const auto& found) {
-          if (ec || self->ended_) {
-            self->end("its name cannot be resolved: " + ec.message());
-            return;
-          }
-          asio::async_connect(
-              self->connecting_, found,
-              [self](const error_code& refused, const auto&) { self->on_connected(refused); });
-        });
+    try {
+      resolver_.async_resolve(
+          endpoint_.host, endpoint_.port, asio::ip::resolver_base::numeric_service,
+          [self = shared_from_this()](const error_code& ec, const auto& found) {
+            if (ec || self->ended_) {
+              self->end("its name cannot be resolved: " + ec.message());
+              return;
+            }
+            asio::async_connect(
+                self->connecting_, found,
+                [self](const error_code& refused, const auto&) { self->on_connected(refused); });
+          });
+    } catch (const boost::system::system_error& error) {  // no thread to be had for it
+      asio::post(loop_, [self = shared_from_this(), why = error.code().message()] {
+        self->end("its name cannot be resolved: " + why);
+      });
+    }
   }
 
   GrpcSession::Stream start(const GrpcCall& call, GrpcHandlers handlers) {
@@ -100,9 +109,10 @@ class GrpcChannel::Connection : public std::enable_shared_from_this<Connection> 
     } else if (call.limit_ms > 0) {
       limit->expires_after(std::chrono::milliseconds(call.limit_ms));
       limit->async_wait([self = shared_from_this(), limit, stream, came_before = came_,
-                         on_end = std::move(handlers.on_end)](const error_code& ec) {
+                         on_end = std::move(handlers.on_end),
+                         long_enough = call.limit_ms >= kSilenceMs](const error_code& ec) {
         if (!ec) {
-          self->on_limit(stream, came_before, on_end);
+          self->on_limit(stream, long_enough && self->came_ == came_before, on_end);
         }
       });
     }
@@ -136,12 +146,11 @@ class GrpcChannel::Connection : public std::enable_shared_from_this<Connection> 
     return std::visit(action, *stream_);
   }
 
-  void on_limit(GrpcSession::Stream stream, std::size_t came_before,
+  void on_limit(GrpcSession::Stream stream, bool silent,
                 const std::function<void(const GrpcStatus&)>& on_end) {
     if (ended_ || !session_.cancel(stream)) {
       return;
     }
-    const bool silent = came_ == came_before;
     on_end({GrpcCode::deadline_exceeded, open_ ? "no answer in time" : "no connection in time"});
     if (silent) {
       end("nothing came in time");
@@ -184,6 +193,7 @@ class GrpcChannel::Connection : public std::enable_shared_from_this<Connection> 
     error_code ignored;
     connecting_.set_option(tcp::no_delay(true), ignored);
     connecting_.non_blocking(true, ignored);
+    ::fcntl(connecting_.native_handle(), F_SETFD, FD_CLOEXEC);
     if (!tls_) {
       stream_.emplace(std::in_place_type<Plain>, std::move(connecting_));
       opened();
@@ -193,9 +203,15 @@ class GrpcChannel::Connection : public std::enable_shared_from_this<Connection> 
     auto& tls = std::get<Tls>(*stream_);
     constexpr std::array<unsigned char, 3> kHttp2{2, 'h', '2'};
     SSL_set_alpn_protos(tls.native_handle(), kHttp2.data(), kHttp2.size());
-    SSL_ctrl(tls.native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-             endpoint_.host.data());
-    tls.set_verify_callback(asio::ssl::host_name_verification(endpoint_.host));
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls.native_handle()),
+                                      endpoint_.host.c_str()) != 1) {
+      SSL_ctrl(tls.native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+               endpoint_.host.data());
+      if (SSL_set1_host(tls.native_handle(), endpoint_.host.c_str()) != 1) {
+        end("TLS handshake: no memory");
+        return;
+      }
+    }
     tls.async_handshake(asio::ssl::stream_base::client,
                         [self = shared_from_this()](const error_code& failed) {
                           if (self->ended_) {
@@ -216,7 +232,6 @@ class GrpcChannel::Connection : public std::enable_shared_from_this<Connection> 
     open_ = true;
     send();
     read();
-    ping_later();
   }
 
   void read() {

@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
+#include <exception>
 #include <map>
 #include <memory>
 #include <optional>
@@ -120,6 +121,8 @@ std::expected<GrpcTls, std::string> make_tls(const EtcdService::Options& options
   namespace ssl = boost::asio::ssl;
   const auto tls = std::make_shared<ssl::context>(ssl::context::tls_client);
   SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
+  // Nobody is there to be asked for a passphrase.
+  SSL_CTX_set_default_passwd_cb(tls->native_handle(), [](char*, int, int, void*) { return -1; });
   boost::system::error_code ec;
   tls->set_verify_mode(ssl::verify_peer, ec);
   tls->add_certificate_authority(boost::asio::buffer(options.authority), ec);
@@ -216,7 +219,8 @@ class GrpcService final : public EtcdService {
         std::move(handler), [](pb::StatusResponse& got) {
           return EtcdStatus{.version = got.version(),
                             .bytes = got.dbsize(),
-                            .alarms = {got.errors().begin(), got.errors().end()}};
+                            .alarms = {got.errors().begin(), got.errors().end()},
+                            .cluster = got.header().cluster_id()};
         });
   }
 
@@ -287,6 +291,10 @@ __attribute__((visibility("default"))) const char* dexlock_plugin_version() {
 
 __attribute__((visibility("default"))) dexlock::EtcdService* dexlock_etcd_make(
     const dexlock::EtcdService::Options* options) {
-  return new dexlock::GrpcService(*options);
+  try {
+    return new dexlock::GrpcService(*options);
+  } catch (const std::exception&) {  // no memory, descriptor or thread to be had
+    return nullptr;
+  }
 }
 }

@@ -176,6 +176,13 @@ Durable absent_record(Epoch epoch) {
   return Durable{.promised = zero, .fence = zero, .accepted = zero, .value = std::nullopt};
 }
 
+void allow_any_round(Durable& durable, const Prepare& prepare) {
+  const Ballot& asked = prepare.ballot;
+  if (asked.epoch == durable.promised.epoch && asked.round > kRoundStepMax) {
+    durable.promised.round = std::max(durable.promised.round, asked.round - kRoundStepMax);
+  }
+}
+
 Step apply(Durable& durable, Soft& soft, const BootId& boot, const Request& request) {
   const Ballot promised_before = durable.promised;
   const Ballot accepted_before = durable.accepted;

@@ -48,6 +48,11 @@ struct Step {
   bool soft_changed = false;
 };
 
+// Before a promise on sight, of an only acceptor that writes nothing down for it: no round is too
+// far. Else those that are promised and not used would use the numbers up, as would those of a
+// record that was made anew.
+void allow_any_round(Durable& durable, const Prepare& prepare);
+
 // Applies `request` to `durable` and `soft` in place. `boot` names `soft`.
 [[nodiscard]] Step apply(Durable& durable, Soft& soft, const BootId& boot, const Request& request);
 

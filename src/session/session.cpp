@@ -361,8 +361,11 @@ void Session::observe(std::size_t server, const State& state, Instant now) {
 }
 
 // Of one server. Where it is the only one its record may be removed and made anew, with low
-// ballots; but what it counts never falls.
+// ballots; but what it counts never falls, but while there is none.
 bool Session::is_older(const State& state, const State& than) const {
+  if (setup_.servers == 1 && !state.value) {
+    return false;
+  }
   const std::uint64_t count = record_of(state).count;
   const std::uint64_t known = record_of(than).count;
   return setup_.servers == 1 && count != known ? count < known : state.accepted < than.accepted;

@@ -21,6 +21,7 @@ FaultKind fault_kind(Kind kind) {
     case Kind::full:
       return FaultKind::full;
     case Kind::went_back:
+    case Kind::stranger:
       return FaultKind::not_member;
     case Kind::refused:
     case Kind::no_lease:

@@ -154,11 +154,16 @@ Reply EmbeddedAcceptor::look(const std::string& name, Epoch epoch, const Request
   const BootId boot{cell->boot};
   loaded->durable.promised = promised_in_effect(loaded->durable, loaded->soft, loaded->ceiling);
   const State before = state_of(loaded->durable, loaded->soft, boot);
+  if (const auto* prepare = std::get_if<Prepare>(&request)) {
+    allow_any_round(loaded->durable, *prepare);
+  }
   const Step step = apply(loaded->durable, loaded->soft, boot, request);
   if (const auto* prepare = std::get_if<Prepare>(&request);
       prepare != nullptr && step.verdict == Verdict::promise) {
     auto& promised = tentative_[name];
-    promised.erase(promised.begin(), promised.lower_bound(before.promised));  // they are too low
+    std::erase_if(promised, [&](const auto& entry) {  // too low, or passed by this very one
+      return entry.first < before.promised || entry.first.proposer == prepare->ballot.proposer;
+    });
     promised.insert_or_assign(prepare->ballot, Tentative{*prepare, cell->durable.value_or("")});
   }
   return Answer{step.verdict, step.verdict == Verdict::promise
@@ -200,6 +205,7 @@ EmbeddedStore::ChangeFunction EmbeddedAcceptor::change_of(const Asked& asked, Re
     }
     if (tentative) {
       const bool same = cell.durable.value_or("") == tentative->durable_seen;
+      allow_any_round(durable, tentative->prepare);
       if (!same ||
           apply(durable, soft, boot, tentative->prepare, ceiling).verdict != Verdict::promise) {
         reply = Answer{Verdict::low, state_of(durable, soft, boot, ceiling)};

@@ -19,8 +19,10 @@ std::filesystem::path place_of(const char* file) {
   const bool known = ::dladdr(kPluginVersion, &here) != 0;
   for (const auto& place :
        {program.parent_path() / DEXLOCK_PLUGINS_FROM_BIN,
+        program.parent_path() / DEXLOCK_PLUGINS_FROM_COMPAT,
         std::filesystem::path(known ? here.dli_fname : "").parent_path() / "dex-lock"}) {
-    if (std::filesystem::exists(place / file, error)) {
+    // Of a program dladdr() tells the name it was called by: never from the working directory.
+    if (place.is_absolute() && std::filesystem::exists(place / file, error)) {
       return place / file;
     }
   }

@@ -39,12 +39,11 @@ class OpensslSession final : public TlsSession {
   }
 
   void take_to_send(std::string& out) override {
-    char* bytes = nullptr;
-    const long size = BIO_get_mem_data(out_, &bytes);
-    if (size > 0) {
-      out.append(bytes, static_cast<std::size_t>(size));
-      BIO_reset(out_);
-    }
+    const std::size_t before = out.size();
+    out.resize(before + BIO_ctrl_pending(out_));
+    std::size_t got = 0;
+    BIO_read_ex(out_, out.data() + before, out.size() - before, &got);
+    out.resize(before + got);
   }
 
   Result<bool> shake_hands() override {

@@ -1,5 +1,6 @@
 #include "transport/line_socket.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -165,6 +166,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
     error_code ignored;
     socket_ = std::move(socket);
     socket_.non_blocking(true, ignored);
+    ::fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);  // refused by a unix socket
     end_when_peer_vanishes(socket_);
     if (!tls_) {
@@ -350,7 +352,7 @@ class LineSocket::Impl : public std::enable_shared_from_this<Impl> {
 
   // Moves what is queued, and what TLS has to say of its own, to sealed_.
   void seal() {
-    if (open_ && !queued_.empty()) {
+    if (open_ && !queued_.empty() && !trouble_) {
       if (const auto done = secure_->seal(queued_); !done) {
         end_later(done.error());
       }

@@ -89,6 +89,22 @@ need_copy() {
   [ "$output" = "making the report, token 1" ]
 }
 
+@test "installed: TLS and etcd are found, by the commands and those of back-to-work" {
+  need_copy
+  on_copy sh -ec 'dpkg --install /srv/*.deb >/dev/null
+    cd /srv
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=x \
+      -keyout x.key -out x.pem 2>/dev/null
+    mkdir conf
+    printf "tls_certificate /srv/x.pem\ntls_key /srv/x.key\ntls_authority /srv/x.pem\n" >conf/options'
+  local entry
+  for entry in tls://127.0.0.1:9 etcd://127.0.0.1:9; do
+    on_copy sh -ec "echo $entry >/srv/conf/lock_servers"
+    run -1 on_copy env -i PATH=/usr/bin:/bin HOME=/srv DEXLOCK_CONF=/srv/conf show-lock nightly
+    [[ $output != *"not installed"* && $output != *"another version"* ]]
+  done
+}
+
 @test "installed: the commands of back-to-work read /etc/dex-lock and write below /var/lib/dex-lock" {
   need_copy
   on_copy sh -ec 'dpkg --install /srv/*.deb >/dev/null

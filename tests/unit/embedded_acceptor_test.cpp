@@ -269,6 +269,17 @@ TEST_F(EmbeddedAcceptorTest, ASoleAcceptorKeepsToUnsyncedPromisesAndToTheCeiling
       Verdict::accepted);
 }
 
+// Each of those that were promised on sight and not used was one round: there may be many.
+TEST_F(EmbeddedAcceptorTest, ForASoleAcceptorNoRoundIsTooFar) {
+  open(true);
+  const std::uint32_t far = 3 * kRoundStepMax;
+  EXPECT_EQ(prepare("job", far), Verdict::promise);
+  EXPECT_EQ(ask("job", Accept{.ballot = ballot(far), .value = held_by("a")}).verdict,
+            Verdict::accepted);
+  EXPECT_EQ(promised("job"), ballot(far));
+  EXPECT_EQ(prepare("job", far - 1), Verdict::low);
+}
+
 // Somebody grants it the lock, and leaves to it the very ballot that it has just asked for.
 TEST_F(EmbeddedAcceptorTest, ASoleAcceptorTakesNoValueOnAPromiseThatIsForAnotherRecord) {
   const Ballot rival{1, 2, {5, 5}, 0};

@@ -113,6 +113,7 @@ class EtcdLinkTest : public ::testing::Test {
 };
 
 TEST_F(EtcdLinkTest, GoesOnWithAnEndpointThatAnswers) {
+  open();
   for (const Kind kind : {Kind::unknown, Kind::untrusted, Kind::refused}) {
     etcd_.troubles = {{0, kind}, {1, kind}};
     make();
@@ -188,6 +189,49 @@ TEST_F(EtcdLinkTest, RefusesAClusterThatKnowsLessThanItHasTold) {
   open();
   ASSERT_TRUE(down_);
   EXPECT_EQ(down_->code, Errc::bad_config);
+}
+
+TEST_F(EtcdLinkTest, MakesNoLocksWhereTheEndpointsAreOfTwoClusters) {
+  etcd_.clusters = {{2, 9}};
+  open();
+  ASSERT_TRUE(down_);
+  EXPECT_EQ(down_->code, Errc::bad_config);
+  EXPECT_TRUE(down_->text.contains("c:1 is of etcd cluster ")) << down_->text;
+  EXPECT_TRUE(etcd_.keys.empty());
+}
+
+TEST_F(EtcdLinkTest, MakesNoLocksBeforeMostEndpointsHaveAnswered) {
+  etcd_.troubles = {{1, Kind::unknown}, {2, Kind::unknown}};
+  open();
+  ASSERT_TRUE(down_);
+  EXPECT_EQ(down_->code, Errc::no_quorum);
+  EXPECT_TRUE(etcd_.keys.empty());
+  etcd_.troubles.erase(1);
+  make();
+  open();
+  EXPECT_TRUE(greeting_);
+}
+
+// It may be far ahead of the right one: what it tells is not kept.
+TEST_F(EtcdLinkTest, LeavesAnEndpointOfAnotherCluster) {
+  open();
+  take("x");
+  link_->close();  // notes what it knows
+  etcd_.spoil = [](EtcdOutcome& outcome) {
+    outcome.revision = outcome.cluster == 9 ? 5'000'000 : outcome.revision;
+  };
+  for (const bool same_link : {true, false}) {
+    etcd_.clusters = {{0, 9}};
+    if (!same_link) {
+      make();
+    }
+    greeting_.reset();
+    link_->open();
+    run_until([&] { return greeting_ || down_; });
+    ASSERT_TRUE(greeting_) << down_->text;
+    EXPECT_TRUE(std::holds_alternative<Answer>(ask("x", Read{})));
+    link_->close();
+  }
 }
 
 TEST_F(EtcdLinkTest, TakesAnAnswerThatCannotBeForNone) {

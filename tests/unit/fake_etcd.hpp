@@ -37,6 +37,7 @@ class FakeEtcd {
   std::map<std::string, Entry> keys;
   std::int64_t revision = 1;
   std::set<std::int64_t> leases;
+  std::map<std::size_t, std::uint64_t> clusters;              // of endpoints; the others are of 7
   std::map<std::size_t, Kind> troubles;                       // of endpoints
   std::function<std::optional<Kind>(const EtcdTxn&)> refuse;  // before it has an effect
   std::function<void(EtcdOutcome&)> spoil;
@@ -48,6 +49,11 @@ class FakeEtcd {
   std::deque<std::function<void()>> held;
   std::vector<Stream*> streams;  // open ones
   std::size_t streams_opened = 0;
+
+  [[nodiscard]] std::uint64_t cluster_at(std::size_t endpoint) const {
+    const auto at = clusters.find(endpoint);
+    return at == clusters.end() ? 7 : at->second;
+  }
 
   // How many transactions have put a key that begins so.
   [[nodiscard]] std::size_t puts(const std::string& prefix) const {
@@ -120,7 +126,7 @@ inline std::expected<EtcdOutcome, EtcdTrouble> FakeEtcd::run(std::size_t endpoin
   }
   EtcdOutcome outcome{.succeeded = std::ranges::all_of(
                           txn.compares, [&](const auto& one) { return holds_true(one); }),
-                      .cluster = 7};
+                      .cluster = cluster_at(endpoint)};
   if (outcome.succeeded && !txn.reads()) {
     for (const EtcdPut& put : txn.puts) {
       if (put.lease != 0 && !leases.contains(put.lease)) {
@@ -184,7 +190,10 @@ class FakeEtcdService final : public EtcdService {
     if (const auto at = etcd_.troubles.find(endpoint); at != etcd_.troubles.end()) {
       handler(std::unexpected(EtcdTrouble{at->second, "told so"}));
     } else {
-      handler(EtcdStatus{.version = etcd_.version, .bytes = 4096, .alarms = {}});
+      handler(EtcdStatus{.version = etcd_.version,
+                         .bytes = 4096,
+                         .alarms = {},
+                         .cluster = etcd_.cluster_at(endpoint)});
     }
   }
   std::unique_ptr<EtcdStream> open_stream(std::size_t endpoint,

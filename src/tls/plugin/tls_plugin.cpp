@@ -6,9 +6,12 @@ namespace dexlock {
 
 extern "C" {
 
-const char* dexlock_plugin_version() { return DEXLOCK_VERSION; }
+__attribute__((visibility("default"))) const char* dexlock_plugin_version() {
+  return DEXLOCK_VERSION;
+}
 
-void dexlock_tls_make(TlsSide side, const TlsFiles& files, Result<TlsContext>& made) {
+__attribute__((visibility("default"))) void dexlock_tls_make(TlsSide side, const TlsFiles& files,
+                                                             Result<TlsContext>& made) {
   made = make_openssl_tls(side, files);
 }
 }
