@@ -41,13 +41,12 @@ setup() {
 
 teardown() {
   place_teardown
-  [ "$(id -u)" -ne 0 ] || [ -z "${COPIES-}" ] || umount "$COPIES"
 }
 
 need_copy() {
   can_copy || skip "no overlay can be mounted here; needs root"
   mkdir -p "$COPIES/changed/srv"
-  cp "$DEBS"/dex-lock_*.deb "$DEBS"/libdexlock1_*.deb "$DEBS"/libdexlock-dev_*.deb "$COPIES/changed/srv"
+  cp "$DEBS"/dex-lock_*.deb "$DEBS"/dex-lock-etcd_*.deb "$DEBS"/libdexlock1_*.deb "$DEBS"/libdexlock-dev_*.deb "$COPIES/changed/srv"
 }
 
 @test "lintian finds no error and no warning" {
@@ -100,7 +99,7 @@ need_copy() {
   local entry
   for entry in tls://127.0.0.1:9 etcd://127.0.0.1:9; do
     on_copy sh -ec "echo $entry >/srv/conf/lock_servers"
-    run -1 on_copy env -i PATH=/usr/bin:/bin HOME=/srv DEXLOCK_CONF=/srv/conf show-lock nightly
+    run -1 on_copy env -i PATH=/usr/bin:/bin HOME=/srv DEXLOCK_CONF=/srv/conf get-lock --owner me nightly 30
     [[ $output != *"not installed"* && $output != *"another version"* ]]
   done
 }
