@@ -15,7 +15,7 @@
 #   cut_off NAME             that host reaches no server any more
 #   monitor NAME LOCK T T2 PACE PRIORITY   starts tests/compat/monitor; its pid is ${PID[NAME]}, its
 #                            journal $JOURNAL, shared by all
-#   kill_monitor NAME SIGNAL   with what it has started
+#   kill_monitor NAME SIGNAL   KILL: with what it has started
 #   active NAME              true if the journal ends with that host at work
 #   some_renewals NAME       waits for five more calls that it is told 0
 #   tries SECONDS COMMAND...
@@ -129,9 +129,15 @@ monitor() {
   disown
 }
 
+# TERM is for the monitor alone: a shell tells of a command that was ended by it.
 kill_monitor() {
   local pid
   [ -n "${PID[$1]-}" ] || return 0
+  if [ "$2" = TERM ]; then
+    kill -s TERM "${PID[$1]}" 2>/dev/null || true
+    unset "PID[$1]"
+    return 0
+  fi
   for pid in $(ps -eo pid=,sid= | awk -v sid="${PID[$1]}" '$2 == sid { print $1 }'); do
     kill -s "$2" "$pid" 2>/dev/null || true # it may have ended by itself
   done
