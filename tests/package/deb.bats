@@ -121,7 +121,7 @@ need_copy() {
     mkdir -p /etc/dex-lock && echo dir:/srv/store >/etc/dex-lock/lock_servers
     dpkg --install /srv/*.deb >/dev/null
     env -i PATH=/usr/bin:/bin HOME=/srv dex-lock run nightly true
-    dpkg --purge dex-lock libdexlock-dev libdexlock1 >/dev/null'
+    dpkg --purge dex-lock dex-lock-etcd libdexlock-dev libdexlock1 >/dev/null'
   # What dpkg, ldconfig and man keep of all packages, and what locks were kept in.
   run -0 sh -ec 'cd "$0" && find . -type f | grep -vE \
     "^\./(var/lib/dpkg|var/log|var/cache|var/lib/dex-lock|srv)/|^\./etc/ld\.so\.cache$" || true' \
