@@ -283,6 +283,26 @@ TEST_F(SessionTest, BelievesAnOnlyServerWhateverTheBallotThatItsTokenIsOfAnother
   }
 }
 
+// What an only server had may be gone. Who has seen it held need not wait for a holder that is not
+// there.
+TEST_F(SessionTest, TakesAtOnceWhatAnOnlyServerHasNoRecordOfAnyMore) {
+  FakeCluster one(1);
+  const auto a = one.add("a");
+  const auto b = one.add("b");
+  one.acquire(a);
+  one.run_for(Nanoseconds(0));
+  one.acquire(b);
+  one.run_for(Nanoseconds(0));
+  ASSERT_TRUE(one.holds(a) && !one.holds(b));
+  one.release(a);
+  one.run_for(Nanoseconds(0), [](const auto&) { return false; });  // it is lost
+  one.kill(a);
+  one.wire.clear();
+  one.server(0).durable = absent_record(Epoch{1});
+  one.run_for(kLease / 2);
+  EXPECT_TRUE(one.holds(b));
+}
+
 TEST_F(SessionTest, HasNothingMoreToDoAfterItGaveUpWaiting) {
   holder("a");
   const auto b = waiter("b");
