@@ -340,6 +340,36 @@ TEST_F(EtcdLinkTest, SendsTheHeartbeatsOfManyLocksTogether) {
   EXPECT_EQ(etcd_.keys.at("/p/beat/l8#" + std::to_string(tokens[8].value)).value, "6");
 }
 
+// Else every second renewal would find that the other one's key is not as it was remembered.
+TEST_F(EtcdLinkTest, RemembersBothOfTwoHoldsThatWereRenewedTogether) {
+  open();
+  const FencingToken first = take("x");
+  const Ballot ballot{.round = 5, .proposer = {1, 1}};
+  const Reply promise = ask("x", Prepare{.ballot = ballot});
+  ASSERT_EQ(std::get<Answer>(promise).verdict, Verdict::promise);
+  Record both = *std::get<Answer>(promise).state.value;
+  Holder holder = both.holders.front();
+  const FencingToken second{first.value + 1};
+  holder.token = second;
+  holder.client = {"c2"};
+  both.holders.push_back(holder);
+  both.count = second.value;
+  ASSERT_EQ(std::get<Answer>(ask("x", Accept{.ballot = ballot, .value = both})).verdict,
+            Verdict::accepted);
+  for (std::uint32_t beat = 1; beat <= 4; ++beat) {
+    etcd_.asked.clear();
+    int beating = 0;
+    for (const FencingToken token : {first, second}) {
+      link_->request(where_, "x", Heartbeat{token, beat, Ballot{}}, [&](const Reply& reply) {
+        EXPECT_EQ(std::get<Answer>(reply).verdict, Verdict::beating);
+        ++beating;
+      });
+    }
+    run_until([&] { return beating == 2; });
+    EXPECT_EQ(etcd_.asked.size(), 1U) << beat;
+  }
+}
+
 TEST_F(EtcdLinkTest, MakesAFewLeasesForIdleRecordsAndThenNoMore) {
   open();
   const auto take_all = [&](const std::string& letter) {
