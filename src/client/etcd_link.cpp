@@ -69,7 +69,8 @@ class EtcdLink final : public Link {
         [this](const Where& where, const std::string& name, ReplyHandler handler) {
           request(where, name, Read{}, std::move(handler));
         },
-        [this](const std::string& name) { return requests_->waiting(name); });
+        *requests_);
+    requests_->on_queued = [this](const std::string& name) { watcher_->hurry(name); };
     calls_->on_left = [this](std::size_t endpoint) { watcher_->left(endpoint); };
     const auto greet_after_both = [this, left = std::make_shared<int>(2)] {
       if (--*left == 0) {
@@ -158,8 +159,9 @@ class EtcdLink final : public Link {
       const EtcdRange all = range_of_prefix(options_.prefix + "lock/");
       ask_names(all.key, std::make_shared<Keys>(), std::move(handler));
     } else if (const auto* holds = std::get_if<ListHolds>(&question)) {
-      ask_range(keys_of(holds->key).pasts(), handler,
-                [handler](const auto& kvs) { handler(PastHolds{past_holds_of(kvs)}); });
+      ask_ranges(past_ranges(keys_of(holds->key)), handler, [handler](const EtcdOutcome& outcome) {
+        handler(PastHolds{past_holds_of(outcome)});
+      });
     } else if (std::holds_alternative<AskEndpoints>(question)) {
       ask_endpoints(std::move(handler));
     } else {
@@ -344,11 +346,17 @@ class EtcdLink final : public Link {
 
   template <class Handle>
   void ask_range(EtcdRange range, const ToldHandler& handler, Handle handle) {
+    ask_ranges({std::move(range)}, handler,
+               [handle](const EtcdOutcome& outcome) { handle(outcome.ranges[0]); });
+  }
+
+  template <class Handle>
+  void ask_ranges(std::vector<EtcdRange> ranges, const ToldHandler& handler, Handle handle) {
     EtcdTxn txn;
-    txn.ranges.push_back(std::move(range));
+    txn.ranges = std::move(ranges);
     call(std::move(txn), [this, handler, handle](const Outcome& outcome) {
       if (outcome) {
-        handle(outcome->ranges[0]);
+        handle(*outcome);
       } else {
         handler(fault_of(outcome.error(), said_of()));
       }

@@ -13,6 +13,9 @@ using EtcdKind = EtcdTrouble::Kind;
 // otherwise; one heartbeat needs two of each, and all together one.
 constexpr std::size_t kBeatsTogether = 60;
 
+// Who inherited a lock may have done with it by then, which saves a write.
+constexpr std::chrono::milliseconds kFirstBeatDelay{5};
+
 // What is remembered of more locks is forgotten; then they are read before they are changed.
 constexpr std::size_t kMemoriesMax = 4096;
 
@@ -25,7 +28,11 @@ std::chrono::milliseconds wall_time() {
 
 EtcdRequests::EtcdRequests(boost::asio::io_context& loop, EtcdCalls& calls, Options options,
                            Gone on_gone)
-    : loop_(loop), calls_(calls), options_(std::move(options)), on_gone_(std::move(on_gone)) {}
+    : loop_(loop),
+      calls_(calls),
+      options_(std::move(options)),
+      on_gone_(std::move(on_gone)),
+      first_beats_(loop) {}
 
 EtcdRequests::~EtcdRequests() { *alive_ = false; }
 
@@ -53,8 +60,12 @@ void EtcdRequests::ask(const Where& where, const std::string& name, Request requ
   std::string poster;
   if (const auto* post = std::get_if<Post>(&request)) {
     poster = name + '#' + post->ticket.claim.client.text;
+    if (!post->remove) {
+      on_queued(name);
+    }
   }
   const bool beats = std::holds_alternative<Heartbeat>(request);
+  const bool first_beat = is_first_beat(name, request);
   const auto work =
       std::make_shared<Work>(Work{.acceptor = EtcdAcceptor({.where = where,
                                                             .keys = {options_.prefix, name},
@@ -67,7 +78,16 @@ void EtcdRequests::ask(const Where& where, const std::string& name, Request requ
                                   .until = EtcdCalls::Clock::now() + kEtcdAskLimit,
                                   .poster = poster});
   if (beats) {
-    if (beats_.empty()) {
+    if (!beats_.empty()) {
+      // with those that are about to go
+    } else if (first_beat) {
+      first_beats_.expires_after(kFirstBeatDelay);
+      first_beats_.async_wait([this, alive = alive_](const auto& error) {
+        if (!error && *alive) {
+          send_beats();
+        }
+      });
+    } else {
       post([this] { send_beats(); });
     }
     beats_.push_back(work);
@@ -89,6 +109,54 @@ std::vector<Ticket> EtcdRequests::waiting(const std::string& name) const {
                                                      : at->second->known->soft.tickets;
 }
 
+std::int64_t EtcdRequests::revision(const std::string& name) const {
+  const auto at = memories_.find(name);
+  return at == memories_.end() || !at->second->known ? 0 : at->second->known->revision;
+}
+
+std::optional<Answer> EtcdRequests::learn(const Where& where, const std::string& name,
+                                          const std::string& value, std::int64_t revision) {
+  return learn_record(where.epoch, value, revision, *memory_of(name));
+}
+
+// Of a lock that was handed over.
+bool EtcdRequests::is_first_beat(const std::string& name, const Request& request) const {
+  const auto* heartbeat = std::get_if<Heartbeat>(&request);
+  const auto at = memories_.find(name);
+  if (heartbeat == nullptr || at == memories_.end() || !at->second->known) {
+    return false;
+  }
+  const EtcdSight& known = *at->second->known;
+  const Holder* holder =
+      known.durable.value ? known.durable.value->find(heartbeat->token) : nullptr;
+  return holder != nullptr && holder->ticket && !known.soft.beats.contains(heartbeat->token);
+}
+
+void EtcdRequests::with_ticket_lease(std::int64_t seconds, EtcdCalls::Clock::time_point until,
+                                     EtcdCalls::LeaseHandler handler) {
+  TicketLease& lease = ticket_leases_[seconds];
+  if (lease.waiting.empty() && lease.id != 0 &&
+      EtcdCalls::Clock::now() - lease.made < std::chrono::seconds(seconds)) {
+    handler(lease.id);
+    return;
+  }
+  lease.waiting.push_back(std::move(handler));
+  if (lease.waiting.size() > 1) {
+    return;
+  }
+  lease.made = EtcdCalls::Clock::now();
+  calls_.grant(0, 2 * seconds, until, [this, alive = alive_, seconds](const auto& got) {
+    TicketLease& made = ticket_leases_[seconds];
+    made.id = got.value_or(0);
+    for (const auto& waiting : std::exchange(made.waiting, {})) {
+      waiting(got);
+      if (!*alive) {
+        return;
+      }
+    }
+  });
+}
+
 void EtcdRequests::advance(const WorkPtr& work, EtcdAcceptor::Output output) {
   if (output.reply) {
     finish(work, std::move(*output.reply));
@@ -99,7 +167,7 @@ void EtcdRequests::advance(const WorkPtr& work, EtcdAcceptor::Output output) {
       }
     });
   } else if (output.lease_seconds && work->ticket_lease == 0) {
-    calls_.grant(0, *output.lease_seconds, work->until, [this, work, output](const auto& lease) {
+    with_ticket_lease(*output.lease_seconds, work->until, [this, work, output](const auto& lease) {
       if (lease) {
         work->ticket_lease = *lease;
         advance(work, output);
@@ -135,7 +203,7 @@ void EtcdRequests::on_trouble(const WorkPtr& work, const EtcdAcceptor::Output& o
                               const IdleLease& idle, const EtcdTrouble& trouble) {
   const bool over = EtcdCalls::Clock::now() >= work->until;
   if (trouble.kind == EtcdKind::no_lease && output.lease_seconds && !over) {
-    work->ticket_lease = 0;
+    work->ticket_lease = ticket_leases_[*output.lease_seconds].id = 0;
     advance(work, output);
   } else if (trouble.kind == EtcdKind::no_lease && !over) {  // the first who needs it makes it
     calls_.grant(idle.id, idle.seconds, work->until, [this, work, output](const auto& lease) {

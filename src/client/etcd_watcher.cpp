@@ -4,8 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "wire/durable_text.hpp"
-
 namespace dexlock {
 namespace {
 
@@ -13,6 +11,8 @@ using std::chrono::milliseconds;
 
 // Who gets the lock at once needs no stream.
 constexpr milliseconds kEtcdWatchDelay{50};
+// Who wants the lock again so soon goes on watching.
+constexpr std::chrono::seconds kEtcdLinger{2};
 constexpr milliseconds kEtcdFirstReopen{100};
 constexpr std::uint32_t kEtcdReopenDoublings = 5;
 
@@ -21,13 +21,20 @@ constexpr std::size_t kNextInLine = 3;
 
 }  // namespace
 
+bool EtcdWatcher::lists_one_of(const Answer& answer, const Watched& watched) {
+  const Record record = record_of(answer.state);
+  return std::ranges::any_of(watched.clients,
+                             [&](const auto& one) { return record.find(one.first) != nullptr; });
+}
+
 EtcdWatcher::EtcdWatcher(boost::asio::io_context& loop, EtcdCalls& calls, std::string locks,
-                         Read read, Waiting waiting)
+                         Read read, Known& known)
     : calls_(calls),
       locks_(std::move(locks)),
       read_(std::move(read)),
-      waiting_(std::move(waiting)),
-      timer_(loop) {}
+      known_(known),
+      timer_(loop),
+      sweep_timer_(loop) {}
 
 EtcdWatcher::~EtcdWatcher() { *alive_ = false; }
 
@@ -49,11 +56,41 @@ void EtcdWatcher::unwatch(const std::string& name, const ClientId& client) {
       !at->second.clients.empty()) {
     return;
   }
-  if (stream_ && at->second.id != 0) {
-    stream_->unwatch(at->second.id);
-    names_.erase(at->second.id);
+  if (at->second.id == 0) {
+    watched_.erase(at);
+    return;
   }
-  watched_.erase(at);
+  at->second.left = EtcdCalls::Clock::now();
+  sweep_timer_.expires_after(kEtcdLinger);
+  sweep_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+    if (!error && *alive) {
+      sweep();
+    }
+  });
+}
+
+// Those that were left just before are looked at when the last has been left for so long.
+void EtcdWatcher::sweep() {
+  std::erase_if(watched_, [&](const auto& one) {
+    const Watched& watched = one.second;
+    if (!watched.clients.empty()) {
+      return false;
+    }
+    if (stream_ && watched.id != 0) {
+      stream_->unwatch(watched.id);
+      names_.erase(watched.id);
+    }
+    return true;
+  });
+}
+
+void EtcdWatcher::hurry(const std::string& name) {
+  const auto at = watched_.find(name);
+  if (at != watched_.end() && at->second.id == 0 && failures_ == 0) {
+    const std::int64_t revision = known_.revision(name);
+    at->second.from = revision == 0 ? 0 : revision + 1;
+    connect();
+  }
 }
 
 void EtcdWatcher::left(std::size_t endpoint) {
@@ -92,7 +129,7 @@ void EtcdWatcher::connect() {
     if (watched.id == 0) {
       watched.id = next_id_++;
       names_[watched.id] = name;
-      stream_->watch(watched.id, locks_ + name);
+      stream_->watch(watched.id, locks_ + name, watched.from);
     }
   }
 }
@@ -102,7 +139,7 @@ void EtcdWatcher::reopen(milliseconds delay) {
   ++generation_;
   names_.clear();
   for (auto& [_, watched] : watched_) {
-    watched.id = 0;
+    watched.id = watched.from = 0;
   }
   arm(delay);
 }
@@ -123,27 +160,37 @@ void EtcdWatcher::on_news(const EtcdNews& news) {
   Watched& watched = watched_.at(name);
   if (news.kind == EtcdNews::Kind::missed) {
     names_.erase(at);
-    watched.id = 0;
+    watched.id = watched.from = 0;
     arm(kEtcdFirstReopen);
     return;
   }
-  if (news.kind == EtcdNews::Kind::watching || concerns(name, watched, news.value)) {
+  if (news.kind == EtcdNews::Kind::watching) {
+    if (watched.from == 0) {
+      read(name, watched);
+    }
+    return;
+  }
+  const auto learnt = known_.learn(watched.where, name, news.value, news.revision);
+  // Who has been handed the lock has to know who came to wait meanwhile.
+  if (!learnt || (!watched.listed && lists_one_of(*learnt, watched))) {
     read(name, watched);
+  } else if (concerns(name, watched, *learnt)) {
+    tell(name, *learnt);
   }
 }
 
 bool EtcdWatcher::concerns(const std::string& name, const Watched& watched,
-                           const std::string& value) const {
-  const auto durable = parse_durable(value);
-  if (!durable || !durable->value || durable->value->is_free() || watched.listed) {
+                           const Answer& answer) const {
+  const Record record = record_of(answer.state);
+  if (record.is_free() || watched.listed) {
     return true;
   }
-  const std::vector<Ticket> waiting = waiting_(name);
+  const std::vector<Ticket> waiting = known_.waiting(name);
   return std::ranges::any_of(watched.clients, [&](const auto& one) {
     const auto at = std::ranges::find(waiting, one.first,
                                       [](const Ticket& ticket) { return ticket.claim.client; });
     const auto rank = static_cast<std::size_t>(at - waiting.begin());
-    return durable->value->find(one.first) != nullptr || at == waiting.end() || rank < kNextInLine;
+    return record.find(one.first) != nullptr || at == waiting.end() || rank < kNextInLine;
   });
 }
 
@@ -155,38 +202,44 @@ void EtcdWatcher::read(const std::string& name, Watched& watched) {
   watched.changed = false;
   read_(watched.where, name, [this, alive = alive_, name](const Reply& reply) {
     if (*alive) {
-      tell(name, reply);
+      on_read(name, reply);
     }
   });
 }
 
-void EtcdWatcher::tell(const std::string& name, const Reply& reply) {
+void EtcdWatcher::on_read(const std::string& name, const Reply& reply) {
   const auto at = watched_.find(name);
   if (at == watched_.end()) {
     return;
   }
   at->second.reads = false;
-  std::vector<ClientId> clients;
-  for (const auto& [client, _] : at->second.clients) {
-    clients.push_back(client);
-  }
   if (at->second.changed) {
     read(name, at->second);
   }
-  const auto* answer = std::get_if<Answer>(&reply);
-  if (answer != nullptr) {
-    at->second.listed = std::ranges::any_of(clients, [&](const ClientId& client) {
-      return record_of(answer->state).find(client) != nullptr;
-    });
+  if (const auto* answer = std::get_if<Answer>(&reply)) {
+    tell(name, *answer);
   }
-  const auto alive = alive_;
-  for (std::size_t next = 0; answer != nullptr && next < clients.size() && *alive; ++next) {
+}
+
+void EtcdWatcher::tell(const std::string& name, const Answer& answer) {
+  Watched& watched = watched_.at(name);
+  std::vector<ClientId> clients;
+  for (const auto& [client, _] : watched.clients) {
+    clients.push_back(client);
+  }
+  watched.listed = lists_one_of(answer, watched);
+  for (const auto alive = alive_; const ClientId& one : clients) {
     const auto still = watched_.find(name);
-    const auto client = still == watched_.end() ? decltype(still->second.clients.end())()
-                                                : still->second.clients.find(clients[next]);
-    if (still != watched_.end() && client != still->second.clients.end()) {
+    if (still == watched_.end()) {
+      return;
+    }
+    const auto client = still->second.clients.find(one);
+    if (client != still->second.clients.end()) {
       const Link::AnswerHandler handler = client->second;  // it may end the watch
-      handler(*answer);
+      handler(answer);
+    }
+    if (!*alive) {
+      return;
     }
   }
 }

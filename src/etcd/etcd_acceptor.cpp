@@ -28,9 +28,30 @@ bool looks_first(const Request& request) {
   return std::holds_alternative<Read>(request) || std::holds_alternative<Prepare>(request);
 }
 
+// Of so many that are granted the lock at once the tickets go with that write; then a transaction
+// stays small.
+constexpr std::size_t kUsedUpMax = 32;
+
+State shown(const EtcdSight& seen) {
+  State state = state_of(seen.durable, seen.soft, seen.boot());
+  if (state.tickets.size() > kTicketsPerReplyMax) {
+    state.tickets.resize(kTicketsPerReplyMax);
+  }
+  return state;
+}
+
 std::int64_t revision_in(const auto& revisions, const auto& key) {
   const auto at = revisions.find(key);
   return at == revisions.end() ? std::int64_t{0} : at->second;
+}
+
+// To one that waits no more, which would keep the others waiting for as long as a claim takes.
+bool hands_to_nobody(const EtcdSight& seen, const Record& next) {
+  const Record before = seen.durable.value.value_or(Record{});
+  return std::ranges::any_of(next.holders, [&](const Holder& holder) {
+    return holder.ticket && before.find(holder.token) == nullptr &&
+           !seen.ticket_revisions.contains(holder.client.text);
+  });
 }
 
 Step promise_on_sight(Durable& durable, Soft& soft, const BootId& boot, const Prepare& prepare) {
@@ -41,17 +62,78 @@ Step promise_on_sight(Durable& durable, Soft& soft, const BootId& boot, const Pr
 }  // namespace
 
 EtcdAcceptor::EtcdAcceptor(Place place, std::shared_ptr<EtcdMemory> memory, Request request)
-    : place_(std::move(place)), memory_(std::move(memory)), request_(std::move(request)) {}
+    : place_(std::move(place)),
+      memory_(std::move(memory)),
+      request_(std::move(request)),
+      asked_after_(memory_->calls) {}
 
-EtcdAcceptor::Output EtcdAcceptor::start() {
+std::optional<Answer> learn_record(Epoch epoch, const std::string& value, std::int64_t revision,
+                                   EtcdMemory& memory) {
+  auto durable = parse_durable(value);
+  if (!memory.known || !durable || durable->promised.epoch != epoch.value || !durable->value ||
+      durable->value->holders.size() > kUsedUpMax) {
+    return std::nullopt;
+  }
+  EtcdSight& known = *memory.known;
+  if (known.revision >= revision) {
+    return Answer{Verdict::state, shown(known)};
+  }
+  EtcdSight next = known;
+  next.revision = next.record_revision = revision;
+  next.durable = std::move(*durable);
+  const Record& record = *next.durable.value;
+  const auto has_gone = [&](const auto& one) { return record.find(one.first) == nullptr; };
+  std::erase_if(next.beat_keys, has_gone);
+  std::erase_if(next.soft.beats, has_gone);
+  std::erase_if(next.granted, has_gone);
+  for (const Holder& holder : record.holders) {
+    // With the grant came its heartbeat; where, only reading tells.
+    next.beat_keys.try_emplace(holder.token, EtcdBeatKey{revision, {}});
+    std::erase_if(next.soft.tickets,
+                  [&](const Ticket& ticket) { return ticket.claim.client == holder.client; });
+    if (holder.ticket) {  // used up by that write; of another one only who posted it can tell
+      next.ticket_revisions.erase(holder.client.text);
+    }
+  }
+  known = std::move(next);
+  memory.known_by = 0;  // none that could be newer than what is asked
+  return Answer{Verdict::state, shown(known)};
+}
+
+EtcdAcceptor::Output EtcdAcceptor::counted(Output output) {
+  if (output.txn) {
+    call_ = ++memory_->calls;
+  }
+  return output;
+}
+
+void EtcdAcceptor::remember(const EtcdSight& seen) {
+  if (!memory_->known || memory_->known->revision <= seen.revision) {
+    memory_->known = seen;
+    memory_->known_by = call_;
+  }
+}
+
+EtcdAcceptor::Output EtcdAcceptor::start() { return counted(begin()); }
+
+EtcdAcceptor::Output EtcdAcceptor::begin() {
   if (const auto* accept = std::get_if<Accept>(&request_)) {
     const auto at = memory_->tentatives.find(accept->ballot);
     tentative_ = at == memory_->tentatives.end() ? std::nullopt : std::optional(at->second);
   }
-  return looks_first(request_) || !memory_->known ? look() : evaluate(*memory_->known, false);
+  if (!memory_->known) {
+    return look();
+  }
+  const auto* post = std::get_if<Post>(&request_);
+  if (post != nullptr && post->remove && !memory_->posts_unsure &&
+      !memory_->known->ticket_revisions.contains(post->ticket.claim.client.text)) {
+    return answer(Verdict::state, *memory_->known);  // used up by the grant
+  }
+  const bool fresh = memory_->known_by > asked_after_;
+  return looks_first(request_) && !fresh ? look() : evaluate(*memory_->known, fresh);
 }
 
-// `fresh`: it was read within this request.
+// `fresh`: it was read within this request, by whatever call.
 EtcdAcceptor::Output EtcdAcceptor::evaluate(const EtcdSight& seen, bool fresh) {
   verdict_.reset();
   next_.reset();
@@ -60,6 +142,10 @@ EtcdAcceptor::Output EtcdAcceptor::evaluate(const EtcdSight& seen, bool fresh) {
     Output output = without_record(seen, fresh);
     changes_ = output.txn && !output.txn->reads();
     return output;
+  }
+  const bool writes = writes_record(request_) || std::holds_alternative<Heartbeat>(request_);
+  if (writes && !seen.has_all_slots()) {
+    return look();
   }
   Durable durable = seen.durable;
   Soft soft = seen.soft;
@@ -90,6 +176,9 @@ EtcdAcceptor::Output EtcdAcceptor::evaluate(const EtcdSight& seen, bool fresh) {
       }
     } else if (!on_record && accept->ballot != durable.accepted) {
       return settle(Verdict::low, seen, fresh);  // a value is taken only on a promise
+    }
+    if (hands_to_nobody(seen, accept->value)) {
+      return settle(Verdict::low, seen, fresh);
     }
   }
   const Step step = apply(durable, soft, boot, request_);
@@ -186,13 +275,17 @@ EtcdTxn EtcdAcceptor::posting(const EtcdSight& seen, const Post& post) const {
 
 EtcdTxn EtcdAcceptor::beating(const EtcdSight& seen, const Heartbeat& heartbeat) const {
   EtcdTxn txn = empty_txn();
-  const std::string key = place_.keys.beat(heartbeat.token);
-  const std::int64_t revision = revision_in(seen.beat_revisions, heartbeat.token);
+  const auto at = seen.beat_keys.find(heartbeat.token);
+  const bool is_there = at != seen.beat_keys.end();
+  const std::string key = place_.keys.beat(is_there ? at->second.slot.value() : seen.free_slot());
+  const std::int64_t revision = is_there ? at->second.revision : 0;
   txn.compares = {place_.group,
                   {.key = place_.keys.record(), .revision = seen.record_revision},
                   {.key = key, .revision = revision}};
-  txn.puts.push_back({.key = key, .value = std::to_string(heartbeat.beat)});
-  if (revision == 0) {  // somebody has removed it: see EtcdSight::boot()
+  txn.puts.push_back(
+      {.key = key,
+       .value = beat_text(heartbeat.token, heartbeat.beat, seen.granted_at(heartbeat.token))});
+  if (!is_there) {  // somebody has removed it: see EtcdSight::boot()
     txn.puts.push_back({.key = place_.keys.record(), .value = durable_text(seen.durable)});
   }
   return txn;
@@ -210,14 +303,18 @@ EtcdTxn EtcdAcceptor::writing(const EtcdSight& seen, const Durable& next) {
   txn.compares = {place_.group, {.key = keys.record(), .revision = seen.record_revision}};
   if (std::holds_alternative<Fast>(request_)) {  // nobody has come to wait since
     const EtcdRange tickets = keys.tickets();
-    txn.compares.push_back({.key = tickets.key, .end = tickets.end, .revision = seen.revision});
+    txn.compares.push_back(
+        {.key = tickets.key, .end = tickets.end, .revision = seen.tickets_revision});
   } else {
     txn.ranges.push_back(keys.tickets());
   }
   if (tentative_ && tentative_->prepare.intent == Intent::evict) {
-    const FencingToken victim = tentative_->prepare.victim;
-    txn.compares.push_back(
-        {.key = keys.beat(victim), .revision = revision_in(seen.beat_revisions, victim)});
+    // Of one that is missing the record tells whether it comes back.
+    const auto victim = seen.beat_keys.find(tentative_->prepare.victim);
+    if (victim != seen.beat_keys.end()) {
+      txn.compares.push_back(
+          {.key = keys.beat(victim->second.slot.value()), .revision = victim->second.revision});
+    }
   }
   const Record before = seen.durable.value.value_or(Record{});
   const Record after = next.value.value_or(Record{});
@@ -231,63 +328,63 @@ EtcdTxn EtcdAcceptor::writing(const EtcdSight& seen, const Durable& next) {
     txn.deletes.push_back({.key = keys.mark()});
     next_->mark = 0;
   }
+  std::vector<const Holder*> came;
   for (const Holder& holder : after.holders) {
     if (before.find(holder.token) == nullptr) {
-      txn.puts.push_back({.key = keys.beat(holder.token), .value = "0"});
-      next_->beat_revisions[holder.token] = 0;
+      const std::uint64_t slot = next_->free_slot();
+      txn.puts.push_back(
+          {.key = keys.beat(slot), .value = beat_text(holder.token, 0, place_.wall_time)});
+      next_->beat_keys[holder.token] = {0, slot};
+      next_->granted[holder.token] = place_.wall_time;
+      came.push_back(&holder);
     }
   }
-  // A first heartbeat may have come since it was seen; no later one can.
-  std::set<FencingToken> past;
-  for (const auto& [token, _] : seen.beat_revisions) {
-    past.insert(token);
+  if (came.size() <= kUsedUpMax) {
+    for (const Holder* holder : came) {
+      use_up_ticket(*holder, txn);
+    }
   }
-  for (const Holder& holder : before.holders) {
-    past.insert(holder.token);
-  }
-  for (const FencingToken token : past) {
+  for (const auto& [token, beat] : seen.beat_keys) {  // of another one the record would tell
     if (after.find(token) == nullptr) {
-      txn.deletes.push_back({.key = keys.beat(token)});
-      next_->beat_revisions.erase(token);
+      txn.deletes.push_back({.key = keys.beat(beat.slot.value())});
+      next_->beat_keys.erase(token);
       next_->soft.beats.erase(token);
+      next_->granted.erase(token);
     }
   }
-  keep_history(before, after, txn);
+  keep_history(seen, before, after, txn);
   return txn;
 }
 
-// Of each hold one key for its begin and one for its end, so that neither needs to be read before;
-// both are those of an older hold, so that none needs to be removed.
-void EtcdAcceptor::keep_history(const Record& before, const Record& after, EtcdTxn& txn) const {
-  const EtcdKeys& keys = place_.keys;
-  const auto only_in = [](const Record& record, const Record& other) {
-    std::vector<const Holder*> found;
-    for (const Holder& holder : record.holders) {
-      if (other.find(GrantId{holder.token, holder.op}) == nullptr && found.size() < kNotedMax) {
-        found.push_back(&holder);
-      }
-    }
-    return found;
-  };
-  const auto note = [&](std::string key, const PastHold& hold) {
-    if (std::ranges::find(txn.puts, key, &EtcdPut::key) == txn.puts.end()) {  // etcd takes one each
-      txn.puts.push_back(
-          {.key = std::move(key), .value = past_hold_text(hold), .term = EtcdTerm::idle});
-    }
-  };
-  for (const Holder* holder : only_in(after, before)) {
-    note(keys.past(holder->token, '+'), {.token = holder->token,
-                                         .from = place_.wall_time,
-                                         .to = {},
-                                         .state = HoldState::holding,
-                                         .who = holder->who});
+void EtcdAcceptor::use_up_ticket(const Holder& holder, EtcdTxn& txn) {
+  if (next_->ticket_revisions.erase(holder.client.text) == 0) {
+    return;
   }
-  for (const Holder* holder : only_in(before, after)) {
-    note(keys.past(holder->token, '-'), {.token = holder->token,
-                                         .from = {},
-                                         .to = place_.wall_time,
-                                         .state = how_ended(*holder, after),
-                                         .who = holder->who});
+  const std::string key = place_.keys.ticket(holder.client.text);
+  if (holder.ticket) {
+    txn.compares.push_back({.key = key, .present = true});
+  }
+  txn.deletes.push_back({.key = key});
+  std::erase_if(next_->soft.tickets,
+                [&](const Ticket& ticket) { return ticket.claim.client == holder.client; });
+}
+
+// Of each hold that ends one key, which was that of an older one, so that none needs to be removed.
+void EtcdAcceptor::keep_history(const EtcdSight& seen, const Record& before, const Record& after,
+                                EtcdTxn& txn) const {
+  std::set<std::string> noted;  // etcd takes a key once in a transaction
+  for (const Holder& holder : before.holders) {
+    const std::string key = place_.keys.past(holder.token);
+    const bool stays = after.find(GrantId{holder.token, holder.op}) != nullptr;
+    if (stays || noted.size() == kNotedMax || !noted.insert(key).second) {
+      continue;
+    }
+    const PastHold hold{.token = holder.token,
+                        .from = seen.granted_at(holder.token),
+                        .to = place_.wall_time,
+                        .state = how_ended(holder, after),
+                        .who = holder.who};
+    txn.puts.push_back({.key = key, .value = past_hold_text(hold), .term = EtcdTerm::idle});
   }
 }
 
@@ -295,20 +392,24 @@ EtcdAcceptor::Output EtcdAcceptor::on_written(const EtcdOutcome& outcome) {
   EtcdSight next = *std::exchange(next_, std::nullopt);
   next.revision = outcome.revision;
   next.record_revision = outcome.revision;
-  for (auto& [_, revision] : next.beat_revisions) {
-    revision = revision == 0 ? outcome.revision : revision;
+  for (auto& [_, beat] : next.beat_keys) {
+    beat.revision = beat.revision == 0 ? outcome.revision : beat.revision;
   }
-  if (!outcome.ranges.empty()) {
+  if (outcome.ranges.empty()) {
+    next.tickets_revision = outcome.revision;  // as was compared
+  } else {
     learn_tickets(place_.keys, outcome.ranges.front(), next);
   }
-  if (!memory_->known || memory_->known->revision <= next.revision) {
-    memory_->known = next;
-  }
+  remember(next);
   changes_ = false;
   return answer(*std::exchange(verdict_, std::nullopt), next);
 }
 
 EtcdAcceptor::Output EtcdAcceptor::on_outcome(const EtcdOutcome& outcome) {
+  return counted(conclude(outcome));
+}
+
+EtcdAcceptor::Output EtcdAcceptor::conclude(const EtcdOutcome& outcome) {
   const std::size_t parts = empty_txn().ranges.size();
   if (outcome.cluster != place_.cluster) {
     memory_->known.reset();
@@ -329,9 +430,7 @@ EtcdAcceptor::Output EtcdAcceptor::on_outcome(const EtcdOutcome& outcome) {
     return fault(FaultKind::corrupt, "the keys of lock " + place_.keys.name + " below " +
                                          place_.keys.prefix + " are not what this program writes");
   }
-  if (!memory_->known || memory_->known->revision <= seen->revision) {
-    memory_->known = *seen;
-  }
+  remember(*seen);
   const std::optional<Verdict> verdict = std::exchange(verdict_, std::nullopt);
   const bool changed = std::exchange(changes_, false);
   if (verdict && outcome.succeeded) {
@@ -349,11 +448,12 @@ EtcdAcceptor::Output EtcdAcceptor::on_outcome(const EtcdOutcome& outcome) {
 EtcdAcceptor::Output EtcdAcceptor::on_unknown(std::optional<Fault> or_else) {
   if (std::exchange(verdict_, std::nullopt)) {  // the next outcome is that of reading
     maybe_done_ = true;
+    memory_->posts_unsure = memory_->posts_unsure || std::holds_alternative<Post>(request_);
   }
   next_.reset();
   changes_ = false;
   or_else_ = std::move(or_else);
-  return look();
+  return counted(look());
 }
 
 std::optional<EtcdTxn> EtcdAcceptor::beat() {
@@ -363,11 +463,12 @@ std::optional<EtcdTxn> EtcdAcceptor::beat() {
   }
   EtcdSight next = *memory_->known;
   if (apply(next.durable, next.soft, next.boot(), *heartbeat).verdict != Verdict::beating ||
-      next.soft.beats == memory_->known->soft.beats ||
-      !next.beat_revisions.contains(heartbeat->token)) {
+      next.soft.beats == memory_->known->soft.beats || !next.beat_keys.contains(heartbeat->token) ||
+      !next.has_all_slots()) {
     return std::nullopt;
   }
   beaten_over_ = memory_->known;
+  call_ = ++memory_->calls;
   return beating(*memory_->known, *heartbeat);
 }
 
@@ -378,11 +479,9 @@ Reply EtcdAcceptor::on_beaten(std::int64_t revision, const std::vector<EtcdKeyVa
   EtcdSight next = together ? *memory_->known : *beaten_over_;
   next.revision = revision;
   next.soft.beats[heartbeat.token] = heartbeat.beat;
-  next.beat_revisions[heartbeat.token] = revision;
+  next.beat_keys[heartbeat.token].revision = revision;
   learn_tickets(place_.keys, tickets, next);
-  if (!memory_->known || memory_->known->revision <= revision) {
-    memory_->known = next;
-  }
+  remember(next);
   return *answer(Verdict::beating, next).reply;
 }
 
@@ -396,11 +495,7 @@ EtcdTxn EtcdAcceptor::empty_txn() const {
 EtcdAcceptor::Output EtcdAcceptor::look() const { return Output{.txn = empty_txn()}; }
 
 EtcdAcceptor::Output EtcdAcceptor::answer(Verdict verdict, const EtcdSight& seen) const {
-  State state = state_of(seen.durable, seen.soft, seen.boot());
-  if (state.tickets.size() > kTicketsPerReplyMax) {
-    state.tickets.resize(kTicketsPerReplyMax);
-  }
-  return Output{.reply = Answer{verdict, std::move(state)}};
+  return Output{.reply = Answer{verdict, shown(seen)}};
 }
 
 EtcdAcceptor::Output EtcdAcceptor::fault(FaultKind kind, const std::string& text) const {

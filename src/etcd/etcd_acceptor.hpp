@@ -34,8 +34,16 @@ struct EtcdMemory {
     std::int64_t record_revision = 0;
   };
   std::optional<EtcdSight> known;          // the newest
+  std::uint64_t known_by = 0;              // the number of the call that showed it
+  std::uint64_t calls = 0;                 // numbered from 1
   std::map<Ballot, Tentative> tentatives;  // none that is below what is promised
+  bool posts_unsure = false;               // some ticket may come yet
 };
+
+// What a watch tells: the record is `value` since `revision`. The state then, with tickets that may
+// be older, but without those that were used up. Nothing: it has to be read.
+[[nodiscard]] std::optional<Answer> learn_record(Epoch epoch, const std::string& value,
+                                                 std::int64_t revision, EtcdMemory& memory);
 
 class EtcdAcceptor {
  public:
@@ -72,6 +80,10 @@ class EtcdAcceptor {
   [[nodiscard]] const EtcdKeys& keys() const { return place_.keys; }
 
  private:
+  [[nodiscard]] Output counted(Output output);
+  void remember(const EtcdSight& seen);
+  [[nodiscard]] Output begin();
+  [[nodiscard]] Output conclude(const EtcdOutcome& outcome);
   [[nodiscard]] Output evaluate(const EtcdSight& seen, bool fresh);
   [[nodiscard]] Output settle(Verdict verdict, const EtcdSight& seen, bool fresh) const;
   [[nodiscard]] Output without_record(const EtcdSight& seen, bool fresh) const;
@@ -84,7 +96,9 @@ class EtcdAcceptor {
   [[nodiscard]] EtcdTxn beating(const EtcdSight& seen, const Heartbeat& heartbeat) const;
   [[nodiscard]] EtcdTxn writing(const EtcdSight& seen, const Durable& next);
   [[nodiscard]] Output on_written(const EtcdOutcome& outcome);
-  void keep_history(const Record& before, const Record& after, EtcdTxn& txn) const;
+  void use_up_ticket(const Holder& holder, EtcdTxn& txn);
+  void keep_history(const EtcdSight& seen, const Record& before, const Record& after,
+                    EtcdTxn& txn) const;
 
   Place place_;
   std::shared_ptr<EtcdMemory> memory_;
@@ -96,6 +110,8 @@ class EtcdAcceptor {
   bool maybe_done_ = false;         // a change had no answer
   std::optional<Fault> or_else_;
   std::optional<EtcdSight> beaten_over_;  // by beat()
+  std::uint64_t asked_after_ = 0;         // that call
+  std::uint64_t call_ = 0;                // under way
   std::uint32_t lost_ = 0;
 };
 

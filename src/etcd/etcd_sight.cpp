@@ -16,6 +16,23 @@ constexpr std::int64_t kKeysMax = 256;
 
 std::string behind_hash(const std::string& key) { return key.substr(key.find('#') + 1); }
 
+// False: it is not what this program writes.
+bool learn_beat(const EtcdKeyValue& kv, EtcdSight& sight) {
+  const auto beat = parse_beat(kv.value);
+  const auto slot = parse_number(behind_hash(kv.key), kSmallNumberMax);
+  if (!beat || !slot) {
+    return false;
+  }
+  if (beat->granted) {
+    sight.granted[beat->token] = *beat->granted;
+  }
+  if (beat->beat > 0) {
+    sight.soft.beats[beat->token] = beat->beat;
+  }
+  sight.beat_keys[beat->token] = {kv.mod_revision, *slot};
+  return true;
+}
+
 }  // namespace
 
 EtcdRange range_of_prefix(std::string prefix) {
@@ -24,8 +41,8 @@ EtcdRange range_of_prefix(std::string prefix) {
   return range;
 }
 
-std::string EtcdKeys::beat(FencingToken token) const {
-  return prefix + "beat/" + name + '#' + std::to_string(token.value);
+std::string EtcdKeys::beat(std::uint64_t slot) const {
+  return prefix + "beat/" + name + '#' + std::to_string(slot);
 }
 
 EtcdRange EtcdKeys::beats() const { return range_of_prefix(prefix + "beat/" + name + '#'); }
@@ -36,8 +53,8 @@ std::string EtcdKeys::ticket(const std::string& client) const {
 
 EtcdRange EtcdKeys::tickets() const { return range_of_prefix(prefix + "wait/" + name + '#'); }
 
-std::string EtcdKeys::past(FencingToken token, char end) const {
-  return prefix + "past/" + name + '#' + std::to_string(token.value % kPastHoldsMax) + end;
+std::string EtcdKeys::past(FencingToken token) const {
+  return prefix + "past/" + name + '#' + std::to_string(token.value % kPastHoldsMax);
 }
 
 EtcdRange EtcdKeys::pasts() const {
@@ -58,6 +75,24 @@ Record record_made(std::uint64_t count) {
   return {.count = std::min(count, kTokenCountMax), .op = {"made"}};
 }
 
+std::uint64_t EtcdSight::free_slot() const {
+  std::uint64_t slot = 0;
+  while (std::ranges::any_of(beat_keys, [&](const auto& one) { return one.second.slot == slot; })) {
+    ++slot;
+  }
+  return slot;
+}
+
+bool EtcdSight::has_all_slots() const {
+  return std::ranges::all_of(beat_keys,
+                             [](const auto& one) { return one.second.slot.has_value(); });
+}
+
+std::optional<std::chrono::milliseconds> EtcdSight::granted_at(FencingToken token) const {
+  const auto at = granted.find(token);
+  return at == granted.end() ? std::nullopt : std::optional(at->second);
+}
+
 std::uint64_t EtcdSight::count() const {
   if (durable.value) {
     return durable.value->count;
@@ -66,9 +101,7 @@ std::uint64_t EtcdSight::count() const {
 }
 
 BootId EtcdSight::boot() const {
-  const auto is_missing = [&](const Holder& holder) {
-    return !beat_revisions.contains(holder.token);
-  };
+  const auto is_missing = [&](const Holder& holder) { return !beat_keys.contains(holder.token); };
   const bool lost = durable.value && std::ranges::any_of(durable.value->holders, is_missing);
   return {lost ? "lost" + std::to_string(record_revision) : "synced"};
 }
@@ -84,6 +117,7 @@ std::vector<EtcdRange> sight_ranges(const EtcdKeys& keys) {
 void learn_tickets(const EtcdKeys& keys, const std::vector<EtcdKeyValue>& kvs, EtcdSight& sight) {
   sight.soft.tickets.clear();
   sight.ticket_revisions.clear();
+  sight.tickets_revision = sight.revision;
   for (const EtcdKeyValue& kv : kvs) {
     sight.ticket_revisions[behind_hash(kv.key)] = kv.mod_revision;
     auto ticket = parse_ticket(kv.value);  // what cannot be read waits for nothing
@@ -92,6 +126,30 @@ void learn_tickets(const EtcdKeys& keys, const std::vector<EtcdKeyValue>& kvs, E
     }
   }
   std::ranges::sort(sight.soft.tickets, senior);
+}
+
+std::string beat_text(FencingToken token, std::uint32_t beat,
+                      std::optional<std::chrono::milliseconds> granted) {
+  return std::to_string(token.value) + ' ' + std::to_string(beat) + ' ' +
+         (granted ? std::to_string(granted->count()) : "-");
+}
+
+std::optional<EtcdBeat> parse_beat(std::string_view text) {
+  const auto part = [&] {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view found = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    return found;
+  };
+  const auto token = parse_number(part(), UINT64_MAX);
+  const auto beat = parse_number(part(), kSmallNumberMax);
+  const std::string_view when = part();
+  const auto granted = parse_number(when, INT64_MAX);
+  if (!token || !beat || (!granted && when != "-") || !text.empty()) {
+    return std::nullopt;
+  }
+  return EtcdBeat{FencingToken{*token}, static_cast<std::uint32_t>(*beat),
+                  granted ? std::optional(std::chrono::milliseconds(*granted)) : std::nullopt};
 }
 
 std::optional<EtcdSight> sight_of(const EtcdKeys& keys, Epoch epoch, const EtcdOutcome& outcome) {
@@ -117,35 +175,36 @@ std::optional<EtcdSight> sight_of(const EtcdKeys& keys, Epoch epoch, const EtcdO
     }
   }
   for (const EtcdKeyValue& kv : outcome.ranges[1]) {
-    const auto token = parse_number(behind_hash(kv.key), UINT64_MAX);
-    const auto beat = parse_number(kv.value, kSmallNumberMax);
-    if (!token || !beat) {
+    if (!learn_beat(kv, sight)) {
       return std::nullopt;
     }
-    if (*beat > 0) {
-      sight.soft.beats[FencingToken{*token}] = static_cast<std::uint32_t>(*beat);
-    }
-    sight.beat_revisions[FencingToken{*token}] = kv.mod_revision;
   }
   learn_tickets(keys, outcome.ranges[2], sight);
   return sight;
 }
 
-std::vector<PastHold> past_holds_of(const std::vector<EtcdKeyValue>& kvs) {
+std::vector<EtcdRange> past_ranges(const EtcdKeys& keys) {
+  return {keys.pasts(), {.key = keys.record()}, keys.beats()};
+}
+
+std::vector<PastHold> past_holds_of(const EtcdOutcome& outcome) {
   std::map<FencingToken, PastHold, std::greater<>> by_token;
-  for (const EtcdKeyValue& kv : kvs) {
-    auto hold = parse_past_hold(kv.value);
-    if (!hold) {
-      continue;
+  for (const EtcdKeyValue& kv : outcome.ranges[0]) {
+    if (const auto hold = parse_past_hold(kv.value)) {
+      by_token.try_emplace(hold->token, *hold);
     }
-    const auto [at, is_new] = by_token.try_emplace(hold->token, *hold);
-    if (!is_new) {
-      PastHold& known = at->second;
-      known.from = known.from ? known.from : hold->from;
-      if (hold->to) {
-        known.to = hold->to;
-        known.state = hold->state;
-      }
+  }
+  EtcdSight seen;
+  std::ranges::for_each(outcome.ranges[2], [&](const auto& kv) { learn_beat(kv, seen); });
+  const auto durable =
+      outcome.ranges[1].empty() ? std::nullopt : parse_durable(outcome.ranges[1].front().value);
+  if (durable && durable->value) {
+    for (const Holder& holder : durable->value->holders) {
+      by_token[holder.token] = {.token = holder.token,
+                                .from = seen.granted_at(holder.token),
+                                .to = {},
+                                .state = HoldState::holding,
+                                .who = holder.who};
     }
   }
   std::vector<PastHold> holds;

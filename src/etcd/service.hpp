@@ -35,11 +35,12 @@ struct EtcdRange {
 };
 
 // The key was last changed at this revision (0: it is absent). With an end: no key of the range was
-// changed after it.
+// changed after it. Or: the key is there.
 struct EtcdCompare {
   std::string key;
   std::string end = {};
   std::int64_t revision = 0;
+  bool present = false;
 };
 
 // With what a key ends by itself. For each a lease is needed before the put.
@@ -104,7 +105,8 @@ struct EtcdNews {
   };
   Kind kind = Kind::over;
   std::int64_t watch = 0;
-  std::string value = {};  // of a key that has changed; empty: it was removed
+  std::string value = {};     // of a key that has changed; empty: it was removed
+  std::int64_t revision = 0;  // of that change
 };
 
 // Keys that are watched through one endpoint. Its end waits for nothing.
@@ -115,7 +117,8 @@ class EtcdStream {
   EtcdStream& operator=(const EtcdStream&) = delete;
   virtual ~EtcdStream() = default;
 
-  virtual void watch(std::int64_t id, const std::string& key) = 0;  // id: new, above 0
+  // `id`: new, above 0. `from`: of the changes at this revision and after it; 0: from now on.
+  virtual void watch(std::int64_t id, const std::string& key, std::int64_t from) = 0;
   virtual void unwatch(std::int64_t id) = 0;
 };
 

@@ -25,7 +25,7 @@ struct Core {
   }
 
   void over() {
-    tell({EtcdNews::Kind::over, 0, {}});
+    tell({EtcdNews::Kind::over});
     const std::scoped_lock lock(mutex);
     handler = nullptr;
   }
@@ -36,15 +36,16 @@ struct Core {
       return;
     }
     if (response.canceled() && response.compact_revision() > 0) {
-      tell({EtcdNews::Kind::missed, response.watch_id(), {}});
+      tell({EtcdNews::Kind::missed, response.watch_id()});
     } else if (response.canceled() && !response.cancel_reason().empty()) {
       GrpcChannel::cancel(started);  // not permitted, or the user has been signed out
       over();
     } else if (response.created()) {
-      tell({EtcdNews::Kind::watching, response.watch_id(), {}});
+      tell({EtcdNews::Kind::watching, response.watch_id()});
     } else if (response.events_size() > 0) {
       const pb::Event& last = response.events(response.events_size() - 1);
-      tell({EtcdNews::Kind::changed, response.watch_id(), last.kv().value()});
+      tell({EtcdNews::Kind::changed, response.watch_id(), last.kv().value(),
+            last.kv().mod_revision()});
     }
   }
 };
@@ -61,8 +62,9 @@ class GrpcStream final : public EtcdStream {
     boost::asio::post(loop_, [core = core_] { GrpcChannel::cancel(core->started); });
   }
 
-  void watch(std::int64_t id, const std::string& key) override {
+  void watch(std::int64_t id, const std::string& key, std::int64_t from) override {
     pb::WatchRequest request;
+    request.mutable_create_request()->set_start_revision(from);
     request.mutable_create_request()->set_key(key);
     request.mutable_create_request()->set_watch_id(id);
     send(request);

@@ -73,8 +73,14 @@ pb::TxnRequest request_of(const EtcdTxn& txn) {
   pb::TxnRequest request;
   for (const EtcdCompare& compare : txn.compares) {
     pb::Compare* out = request.add_compare();
-    out->set_target(pb::Compare::MOD);
     out->set_key(compare.key);
+    if (compare.present) {
+      out->set_target(pb::Compare::CREATE);
+      out->set_result(pb::Compare::GREATER);
+      out->set_create_revision(0);
+      continue;
+    }
+    out->set_target(pb::Compare::MOD);
     out->set_range_end(compare.end);
     out->set_result(compare.end.empty() ? pb::Compare::EQUAL : pb::Compare::LESS);
     out->set_mod_revision(compare.end.empty() ? compare.revision : compare.revision + 1);

@@ -273,7 +273,8 @@ void EtcdCluster::restore() {
 // If somebody held the lock, nobody is granted it until what is left of the holder is removed too,
 // which the operator does when it has surely ended.
 void EtcdCluster::remove_record() {
-  if (etcd_.record_revision() == 0) {
+  // Both at once would let the next one in.
+  if (etcd_.record_revision() == 0 || etcd_.lacks_heartbeats()) {
     return;
   }
   if (around_.plant == Plant::none && happens(around_.random, 500'000)) {

@@ -25,8 +25,8 @@ void EtcdEffects::on_put(std::string_view key, const std::string& before, const 
     on_record(before, value, revision);
   } else if (behind(key, "mark")) {
     mark_ = parse_number(value, UINT64_MAX).value_or(0);
-  } else if (const auto token = behind(key, "beat")) {
-    on_beat(token->substr(1), value);
+  } else if (behind(key, "beat")) {
+    on_beat(value);
   } else if (behind(key, "wait")) {
     on_ticket(value, false);
   }
@@ -78,16 +78,14 @@ void EtcdEffects::on_record(const std::string& before, const std::string& text,
   value_ = value;
 }
 
-void EtcdEffects::on_beat(std::string_view token, std::string_view number) {
-  const auto whose = parse_number(token, UINT64_MAX);
-  const auto beat = parse_number(number, UINT32_MAX);
-  INVARIANT(whose && beat);
-  if (*beat == 0) {
+void EtcdEffects::on_beat(std::string_view text) {
+  const auto beat = parse_beat(text);
+  INVARIANT(beat);
+  if (beat->beat == 0) {
     return;  // written with the grant
   }
   around_.counts.add(Seen::beats_taken);
-  around_.evictions.on_beat_acknowledged(0, FencingToken{*whose}, static_cast<std::uint32_t>(*beat),
-                                         around_.now());
+  around_.evictions.on_beat_acknowledged(0, beat->token, beat->beat, around_.now());
 }
 
 void EtcdEffects::on_ticket(const std::string& text, bool removed) {

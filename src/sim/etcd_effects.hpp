@@ -24,7 +24,7 @@ class EtcdEffects {
  private:
   void on_record(const std::string& before, const std::string& text, std::int64_t revision);
   void on_made(std::int64_t revision);
-  void on_beat(std::string_view token, std::string_view number);
+  void on_beat(std::string_view text);
   void on_ticket(const std::string& text, bool removed);
 
   Surroundings& around_;

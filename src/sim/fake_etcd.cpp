@@ -5,6 +5,7 @@
 
 #include "etcd/etcd_group.hpp"
 #include "sim/draw.hpp"
+#include "wire/durable_text.hpp"
 
 namespace dexlock::sim {
 namespace {
@@ -32,6 +33,9 @@ std::int64_t FakeEtcd::record_revision() const {
 }
 
 bool FakeEtcd::holds(const EtcdCompare& compare) const {
+  if (compare.present) {
+    return keys_.kept.contains(compare.key);
+  }
   if (compare.end.empty()) {
     const auto at = keys_.kept.find(compare.key);
     return (at == keys_.kept.end() ? 0 : at->second.mod_revision) == compare.revision;
@@ -156,6 +160,15 @@ void FakeEtcd::end_leases() {
 void FakeEtcd::restore() {
   restored_ = true;
   keys_ = *snapshot_;
+}
+
+bool FakeEtcd::lacks_heartbeats() const {
+  const auto record = keys_.kept.find(etcd_keys().record());
+  const auto durable =
+      record == keys_.kept.end() ? std::nullopt : parse_durable(record->second.value);
+  const EtcdRange beats = etcd_keys().beats();
+  return durable && durable->value && !durable->value->is_free() &&
+         look(beats).size() < durable->value->holders.size();
 }
 
 void FakeEtcd::remove_record() { keys_.revision += remove(etcd_keys().record()) ? 1 : 0; }

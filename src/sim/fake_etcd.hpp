@@ -48,6 +48,8 @@ class FakeEtcd {
   [[nodiscard]] EtcdCompare group() const;
   [[nodiscard]] std::int64_t record_revision() const;  // 0: there is none
 
+  // They were removed, and no holder has made its own anew.
+  [[nodiscard]] bool lacks_heartbeats() const;
   // By an operator: the record; and what is left of its holders.
   void remove_record();
   void remove_beats();

@@ -57,7 +57,7 @@ within() {
   for _ in $(seq 25); do
     dex-lock run x -- true
   done
-  [ "$(ctl get --prefix --keys-only /dex-lock/v1/past/x# | grep -c '+$')" -eq 20 ]
+  [ "$(ctl get --prefix --keys-only /dex-lock/v1/past/x# | grep -c '#')" -eq 20 ]
   [ "$(dex-lock history --json x | json 'len(d["holds"])')" -eq 20 ]
 }
 

@@ -169,23 +169,16 @@ TEST_F(EtcdAcceptorTest, EvictsOnlyOverTheHeartbeatItSaw) {
             .victim = {4},
             .beat = 3,
             .boots = {{"synced"}}},
-           told(8, {at}, {{"/p/beat/x#4", "3", 8}}));
+           told(8, {at}, {{"/p/beat/x#0", "4 3 -", 8}}));
   EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(2, 2), .value = kFree});
   const auto output = acceptor.start();
   ASSERT_TRUE(output.txn);
   const auto& beat = output.txn->compares.back();
-  EXPECT_EQ(beat.key, "/p/beat/x#4");
+  EXPECT_EQ(beat.key, "/p/beat/x#0");
   EXPECT_EQ(beat.revision, 8);
-  EXPECT_EQ(output.txn->deletes, std::vector{EtcdDelete{"/p/beat/x#4"}});
-  EXPECT_EQ(verdict(acceptor.on_outcome(told(9, {at}, {{"/p/beat/x#4", "4", 9}}))), Verdict::low);
-}
-
-// Its first heartbeat may come between the look and the grant to another.
-TEST_F(EtcdAcceptorTest, RemovesTheHeartbeatOfWhoeverGoesEvenIfItSawNone) {
-  promised({.ballot = ballot(2, 2)},
-           told(8, {{"/p/lock/x", text_after(ballot(1, 1), held(4)), 6}}));
-  EtcdAcceptor acceptor = serve(Accept{.ballot = ballot(2, 2), .value = kFree});
-  EXPECT_EQ(acceptor.start().txn->deletes, std::vector{EtcdDelete{"/p/beat/x#4"}});
+  EXPECT_EQ(output.txn->deletes, std::vector{EtcdDelete{"/p/beat/x#0"}});
+  EXPECT_EQ(verdict(acceptor.on_outcome(told(9, {at}, {{"/p/beat/x#0", "4 4 -", 9}}))),
+            Verdict::low);
 }
 
 TEST_F(EtcdAcceptorTest, WritesAHeartbeatOnlyBesideTheRecordThatListsIt) {
@@ -275,7 +268,7 @@ TEST_F(EtcdAcceptorTest, MarksACountAboveTheRevisionUntilThatHasCaughtUp) {
   EXPECT_EQ(txn.puts[1].key, "/p/mark/x");
   EXPECT_EQ(txn.puts[1].value, "7");
 
-  EtcdOutcome seen = told(9, {{"/p/lock/x", txn.puts[0].value, 6}}, {{"/p/beat/x#7", "0", 6}});
+  EtcdOutcome seen = told(9, {{"/p/lock/x", txn.puts[0].value, 6}}, {{"/p/beat/x#0", "7 0 -", 6}});
   seen.ranges[3].push_back({"/p/mark/x", "7", 6});
   promised({.ballot = ballot(2, 1)}, seen);
   EtcdAcceptor below = serve(Accept{.ballot = ballot(2, 1), .value = held(8)});
@@ -305,7 +298,7 @@ TEST_F(EtcdAcceptorTest, LetsOnlyARecordThatNobodyNeedsEndByItself) {
 }
 
 TEST_F(EtcdAcceptorTest, GrantsNothingWhereTheRecordOfAHeldLockWasRemoved) {
-  const EtcdOutcome seen = told(9, {}, {{"/p/beat/x#4", "3", 8}});
+  const EtcdOutcome seen = told(9, {}, {{"/p/beat/x#0", "4 3 -", 8}});
   for (const Request& request :
        {Request(Prepare{.ballot = ballot(1, 1)}), Request(Fast{}), Request(Read{}),
         Request(Accept{.ballot = ballot(1, 1), .value = held(5)})}) {
@@ -326,16 +319,16 @@ TEST_F(EtcdAcceptorTest, TellsAHolderOfAnEarlierRecordThatItsLockIsGone) {
   EtcdAcceptor acceptor = serve(Heartbeat{{4}, 4, ballot(9, 1)});
   EXPECT_TRUE(acceptor.start().txn->reads());
   EXPECT_EQ(verdict(acceptor.on_outcome(
-                told(61, {{"/p/lock/x", later, 61}}, {{"/p/beat/x#60", "0", 61}}))),
+                told(61, {{"/p/lock/x", later, 61}}, {{"/p/beat/x#0", "60 0 -", 61}}))),
             Verdict::gone);
 }
 
 TEST_F(EtcdAcceptorTest, GivesEachHolderAHeartbeatFromTheGrantOn) {
   promised({.ballot = ballot(1, 1)}, told(5, {made()}));
   const EtcdTxn txn = serve(Accept{.ballot = ballot(1, 1), .value = held(4)}).start().txn.value();
-  const auto at = std::ranges::find(txn.puts, "/p/beat/x#4", &EtcdPut::key);
+  const auto at = std::ranges::find(txn.puts, "/p/beat/x#0", &EtcdPut::key);
   ASSERT_NE(at, txn.puts.end());
-  EXPECT_EQ(at->value, "0");
+  EXPECT_EQ(at->value, "4 0 1000");
 }
 
 // What the removed key said is lost, so who observes begins again; then a dead holder can go.
@@ -370,11 +363,12 @@ TEST_F(EtcdAcceptorTest, WritesTheRecordAnewWithAHeartbeatThatWasRemoved) {
   EtcdAcceptor beat = serve(Heartbeat{{4}, 9, ballot(1, 1)});
   const EtcdTxn txn = beat.start().txn.value();
   ASSERT_EQ(txn.puts.size(), 2U);
-  EXPECT_EQ(txn.puts[0].key, "/p/beat/x#4");
+  EXPECT_EQ(txn.puts[0].key, "/p/beat/x#0");
+  EXPECT_EQ(txn.puts[0].value, "4 9 -");
   EXPECT_EQ(txn.puts[1].key, "/p/lock/x");
   EXPECT_EQ(txn.puts[1].value, record);
   const EtcdKeyValue later{"/p/lock/x", record, 9};
-  EXPECT_EQ(boot(told(9, {later}, {{"/p/beat/x#4", "9", 9}})), BootId{"synced"});
+  EXPECT_EQ(boot(told(9, {later}, {{"/p/beat/x#0", "4 9 -", 9}})), BootId{"synced"});
   EXPECT_NE(boot(told(10, {later})), first);
 }
 
@@ -395,8 +389,8 @@ TEST_F(EtcdAcceptorTest, AnswersFromWhatItReadNotFromWhatIsRemembered) {
   memory_->known = EtcdSight{.revision = 90, .record_revision = 80};
   EtcdAcceptor acceptor = serve(Read{});
   EXPECT_TRUE(acceptor.start().txn);
-  const auto output = acceptor.on_outcome(
-      told(9, {{"/p/lock/x", text_after(ballot(1, 1), held(4)), 6}}, {{"/p/beat/x#4", "2", 7}}));
+  const auto output = acceptor.on_outcome(told(
+      9, {{"/p/lock/x", text_after(ballot(1, 1), held(4)), 6}}, {{"/p/beat/x#0", "4 2 -", 7}}));
   const State& state = std::get<Answer>(output.reply.value()).state;
   EXPECT_EQ(state.accepted, ballot(1, 1));
   EXPECT_EQ(state.beats.at({4}), 2U);
@@ -441,11 +435,11 @@ TEST_F(EtcdAcceptorTest, PausesWhenItHasLostSomeRaces) {
   const EtcdKeyValue at{"/p/lock/x", text_after(ballot(1, 1), held(4)), 6};
   EtcdAcceptor acceptor = serve(Heartbeat{{4}, 9, ballot(1, 1)});
   auto output = acceptor.start();
-  output = acceptor.on_outcome(told(6, {at}, {{"/p/beat/x#4", "0", 6}}));
+  output = acceptor.on_outcome(told(6, {at}, {{"/p/beat/x#0", "4 0 -", 6}}));
   std::vector<bool> crowded;
   for (std::int64_t revision = 7; revision < 12; ++revision) {
     crowded.push_back(output.crowded);
-    output = acceptor.on_outcome(told(revision, {at}, {{"/p/beat/x#4", "1", revision}}));
+    output = acceptor.on_outcome(told(revision, {at}, {{"/p/beat/x#0", "4 1 -", revision}}));
   }
   EXPECT_EQ(crowded, (std::vector{false, false, false, true, true}));
 }
@@ -461,30 +455,102 @@ TEST_F(EtcdAcceptorTest, ReadsOnlyWhoWaitsWithAWriteAndKnowsTheRest) {
   EXPECT_EQ(verdict(grant.on_outcome(done)), Verdict::accepted);
   const EtcdTxn beat = serve(Heartbeat{{41}, 1, ballot(1, 1)}).start().txn.value();
   EXPECT_EQ(std::ranges::find(beat.compares, "/p/lock/x", &EtcdCompare::key)->revision, 51);
-  EXPECT_EQ(std::ranges::find(beat.compares, "/p/beat/x#41", &EtcdCompare::key)->revision, 51);
+  EXPECT_EQ(std::ranges::find(beat.compares, "/p/beat/x#0", &EtcdCompare::key)->revision, 51);
 }
 
 TEST_F(EtcdAcceptorTest, KeepsTheLatestHoldsForPeople) {
-  promised({.ballot = ballot(1, 1)}, told(50, {made(40)}));
-  EtcdAcceptor grant = serve(Accept{.ballot = ballot(1, 1), .value = held(41)});
-  const EtcdTxn granted = grant.start().txn.value();
-  const std::string key = "/p/past/x#1";  // in the place of token 21
-  const auto came = std::ranges::find(granted.puts, key + "+", &EtcdPut::key);
-  ASSERT_NE(came, granted.puts.end());
   promised({.ballot = ballot(2, 1)},
-           told(52, {{"/p/lock/x", granted.puts[0].value, 51}}, {{"/p/beat/x#41", "0", 51}}));
+           told(52, {{"/p/lock/x", text_after(ballot(1, 1), held(41)), 51}},
+                {{"/p/beat/x#0", "41 7 900", 52}}));
   Record after{.count = 41, .op = {"end"}};
   after.last = Departed{.token = {41}, .client = {"c"}, .how = EndKind::released, .who = "me"};
   EtcdAcceptor release = serve(Accept{.ballot = ballot(2, 1), .value = after});
   const EtcdTxn released = release.start().txn.value();
-  const auto left = std::ranges::find(released.puts, key + "-", &EtcdPut::key);
+  const std::string key = "/p/past/x#1";  // in the place of token 21
+  const auto left = std::ranges::find(released.puts, key, &EtcdPut::key);
   ASSERT_NE(left, released.puts.end());
-  const auto holds = past_holds_of({{key + "+", came->value, 51}, {key + "-", left->value, 53}});
-  ASSERT_EQ(holds.size(), 1U);
-  EXPECT_EQ(holds[0].state, HoldState::released);
-  EXPECT_TRUE(holds[0].from);
-  EXPECT_TRUE(holds[0].to);
-  EXPECT_EQ(holds[0].who, "me");
+  EXPECT_EQ(left->term, EtcdTerm::idle);
+  const EtcdOutcome later{.ranges = {{{key, left->value, 53}},
+                                     {{"/p/lock/x", text_after(ballot(3, 1), held(42)), 54}},
+                                     {{"/p/beat/x#1", "42 0 1100", 54}}}};
+  const auto holds = past_holds_of(later);
+  ASSERT_EQ(holds.size(), 2U);
+  EXPECT_EQ(holds[0].token, FencingToken{42});
+  EXPECT_EQ(holds[0].state, HoldState::holding);
+  EXPECT_EQ(holds[0].from, std::chrono::milliseconds(1100));
+  EXPECT_EQ(holds[1].state, HoldState::released);
+  EXPECT_EQ(holds[1].from, std::chrono::milliseconds(900));
+  EXPECT_EQ(holds[1].to, std::chrono::milliseconds(1000));
+  EXPECT_EQ(holds[1].who, "me");
+}
+
+// One who was granted the lock by its ticket waits no more.
+class EtcdHandOver : public EtcdAcceptorTest {
+ protected:
+  static Record handed_to(const std::string& client) {
+    Record record = held(42);
+    record.holders.at(0).client = {client};
+    record.holders.at(0).ticket = 3;
+    return record;
+  }
+  static EtcdKeyValue ticket_of(const std::string& client, std::int64_t revision) {
+    Ticket ticket{.number = 1, .refresh = 3, .ttl = std::chrono::seconds(5), .who = "me"};
+    ticket.claim.client = {client};
+    return {"/p/wait/x#" + client, ticket_text(ticket), revision};
+  }
+  static EtcdOutcome waited_for(std::vector<EtcdKeyValue> tickets) {
+    EtcdOutcome outcome = told(52, {{"/p/lock/x", text_after(ballot(1, 1), held(41)), 51}},
+                               {{"/p/beat/x#0", "41 7 900", 51}});
+    outcome.ranges[2] = std::move(tickets);
+    return outcome;
+  }
+};
+
+TEST_F(EtcdHandOver, UsesTheTicketUp) {
+  promised({.ballot = ballot(2, 1)}, waited_for({ticket_of("heir", 50)}));
+  EtcdAcceptor release = serve(Accept{.ballot = ballot(2, 1), .value = handed_to("heir")});
+  const EtcdTxn txn = release.start().txn.value();
+  EXPECT_EQ(txn.compares.back().key, "/p/wait/x#heir");
+  EXPECT_TRUE(txn.compares.back().present);
+  EXPECT_NE(std::ranges::find(txn.deletes, EtcdDelete{"/p/wait/x#heir"}), txn.deletes.end());
+  EXPECT_NE(std::ranges::find(txn.puts, "/p/beat/x#1", &EtcdPut::key), txn.puts.end())
+      << "not the key that is removed";
+}
+
+TEST_F(EtcdHandOver, HandsNothingToOneThatHasLeft) {
+  promised({.ballot = ballot(2, 1)}, waited_for({ticket_of("heir", 50)}));
+  EtcdAcceptor release = serve(Accept{.ballot = ballot(2, 1), .value = handed_to("heir")});
+  ASSERT_TRUE(release.start().txn);
+  EXPECT_EQ(verdict(release.on_outcome(waited_for({}))), Verdict::low);
+}
+
+TEST_F(EtcdHandOver, TheHeirNeedNotTakeItsTicketBack) {
+  promised({.ballot = ballot(2, 1)}, waited_for({ticket_of("heir", 50), ticket_of("next", 52)}));
+  const std::string value = text_after(ballot(2, 1), handed_to("heir"));
+  const auto news = learn_record(Epoch{1}, value, 53, *memory_);
+  ASSERT_TRUE(news);
+  EXPECT_EQ(record_of(news->state).holders.at(0).client, ClientId{"heir"});
+  ASSERT_EQ(news->state.tickets.size(), 1U);
+  EXPECT_EQ(news->state.tickets[0].claim.client, ClientId{"next"});
+  const auto take_back = [&](const std::string& client) {
+    Ticket ticket{.refresh = 4};
+    ticket.claim.client = {client};
+    return serve(Post{.ticket = ticket, .remove = true}).start();
+  };
+  EXPECT_TRUE(take_back("heir").reply);
+  EXPECT_TRUE(take_back("next").txn);
+  memory_->posts_unsure = true;
+  EXPECT_TRUE(take_back("heir").txn) << "one may come yet";
+  EtcdAcceptor beat = serve(Heartbeat{{42}, 1, ballot(2, 1)});
+  EXPECT_TRUE(beat.start().txn->reads()) << "where its heartbeat is was not told";
+}
+
+TEST_F(EtcdAcceptorTest, AnswersFromACallThatWasMadeLater) {
+  EtcdAcceptor beat = serve(Heartbeat{{30}, 1, ballot(1, 1)});
+  promised({.ballot = ballot(1, 1)}, told(50, {made(40)}));
+  EXPECT_EQ(verdict(beat.start()), Verdict::gone) << "of a read that was made after it was asked";
+  EtcdAcceptor late = serve(Heartbeat{{30}, 1, ballot(1, 1)});
+  EXPECT_TRUE(late.start().txn->reads());
 }
 
 }  // namespace

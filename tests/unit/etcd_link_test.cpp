@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <optional>
 
+#include "etcd/etcd_sight.hpp"
 #include "unit/fake_etcd.hpp"
 #include "unit/scratch_directory.hpp"
 
@@ -267,7 +268,7 @@ TEST_F(EtcdLinkTest, RecognisesAGrantThatHadNoAnswer) {
     }
   };
   const FencingToken token = take("y");
-  EXPECT_EQ(etcd_.keys.count("/p/beat/y#" + std::to_string(token.value)), 1U);
+  EXPECT_EQ(parse_beat(etcd_.keys.at("/p/beat/y#0").value).value().token, token);
   EXPECT_EQ(etcd_.puts("/p/beat/y#"), 1U);
 }
 
@@ -335,9 +336,9 @@ TEST_F(EtcdLinkTest, SendsTheHeartbeatsOfManyLocksTogether) {
   }
   // One of them is lost: the others are renewed all the same.
   etcd_.keys.erase("/p/lock/l7");
-  etcd_.keys.erase("/p/beat/l7#" + std::to_string(tokens[7].value));
+  etcd_.keys.erase("/p/beat/l7#0");
   EXPECT_EQ(beat_all(6), kLocks - 1);
-  EXPECT_EQ(etcd_.keys.at("/p/beat/l8#" + std::to_string(tokens[8].value)).value, "6");
+  EXPECT_EQ(parse_beat(etcd_.keys.at("/p/beat/l8#0").value).value().beat, 6U);
 }
 
 // Else every second renewal would find that the other one's key is not as it was remembered.
@@ -384,7 +385,6 @@ TEST_F(EtcdLinkTest, MakesAFewLeasesForIdleRecordsAndThenNoMore) {
   // A day may have ended just now.
   EXPECT_TRUE(take_all("y") == grants || take_all("z") <= 2 * grants + 64);
   EXPECT_EQ(etcd_.keys.at("/p/lock/x1").lease, 0) << "held";
-  EXPECT_NE(etcd_.keys.lower_bound("/p/past/x1#")->second.lease, 0);
 }
 
 TEST_F(EtcdLinkTest, ListsAllNamesAPageAtATime) {
@@ -469,18 +469,27 @@ TEST_F(EtcdLinkWatches, TellsWhatChanged) {
   run_until([&] { return !news_.empty(); });
   EXPECT_NE(news_[0].state.value->find(token), nullptr);
   link_->unwatch("x", {"w"});
-  EXPECT_TRUE(etcd_.streams[0]->watched.empty());
+  news_.clear();
+  etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
+  turn();
+  EXPECT_TRUE(news_.empty());
+  link_->watch(where_, "y", {"w"}, [](const Answer&) {});
+  run_until([&] { return !etcd_.streams[0]->watched.contains("/p/lock/x"); });
 }
 
 // Of many who wait, a change of holders concerns the next few.
-TEST_F(EtcdLinkWatches, ReadsNothingForOneFarBehindInLineUntilTheLockIsFreeOrItsOwn) {
+TEST_F(EtcdLinkWatches, TellsNothingToOneFarBehindInLineUntilTheLockIsFreeOrItsOwn) {
   open();
-  for (std::uint32_t number = 1; number <= 4; ++number) {
+  const auto queue_up = [&](const std::string& client, std::uint32_t number) {
     Post waits = post(1, false);
     waits.ticket.number = number;
-    waits.ticket.claim.client = {number == 4 ? "w" : "c" + std::to_string(number)};
+    waits.ticket.claim.client = {client};
     ask("x", waits);
+  };
+  for (std::uint32_t number = 1; number <= 6; ++number) {
+    queue_up("c" + std::to_string(number), number);
   }
+  queue_up("w", 7);
   watch("x");
   const auto change_to = [&](const std::string& client) {
     const Reply seen = ask("x", Read{});
@@ -493,24 +502,66 @@ TEST_F(EtcdLinkWatches, ReadsNothingForOneFarBehindInLineUntilTheLockIsFreeOrIts
           {.token = {record.count}, .client = {client}, .op = {"o"}, .terms = {}, .who = "me"});
     }
     ask("x", Accept{.ballot = mine, .value = record});
-    etcd_.asked.clear();
     etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
     turn();
     turn();
-    const bool read = !etcd_.asked.empty();
-    EXPECT_EQ(news_.empty(), !read);
-    news_.clear();
-    return read;
+    return !std::exchange(news_, {}).empty();
   };
   EXPECT_FALSE(change_to("c1"));
   EXPECT_TRUE(change_to("w")) << "its own";
+  queue_up("w", 8);
   EXPECT_TRUE(change_to("c2")) << "not any more";
-  EXPECT_FALSE(change_to("c3"));
+  EXPECT_FALSE(change_to("c3")) << "fourth in line, for who has had the lock waits no more";
   EXPECT_TRUE(change_to("")) << "free";
-  Post gone = post(9, true);
-  gone.ticket.claim.client = {"c1"};
-  ask("x", gone);
-  EXPECT_TRUE(change_to("c3")) << "third in line";
+  EXPECT_TRUE(change_to("c4")) << "third in line";
+}
+
+// Nothing is read for what the stream has told, but for the heir, who has to know who waits.
+TEST_F(EtcdLinkWatches, ReadsForTheHeirOnly) {
+  open();
+  watch("x");
+  const FencingToken token = take("x");
+  etcd_.asked.clear();
+  etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
+  run_until([&] { return !news_.empty(); });
+  EXPECT_NE(news_[0].state.value->find(token), nullptr);
+  EXPECT_TRUE(etcd_.asked.empty());
+  link_->watch(where_, "x", {"c"}, [](const Answer&) {});
+  run_until([&] { return !etcd_.asked.empty(); });
+  etcd_.asked.clear();
+  etcd_.put("/p/lock/x", etcd_.keys.at("/p/lock/x").value);  // as if it had been handed over
+  link_->unwatch("x", {"w"});
+  etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
+  EXPECT_TRUE(etcd_.asked.empty()) << "it has it already";
+}
+
+// Who queues is told of what comes after what it has read, without reading it once more.
+TEST_F(EtcdLinkWatches, WatchesAtOnceFromWhatWasReadWhenSomebodyQueues) {
+  open();
+  ask("x", Read{});
+  link_->watch(where_, "x", {"abc"}, [this](const Answer& answer) { news_.push_back(answer); });
+  EXPECT_TRUE(etcd_.streams.empty());
+  etcd_.asked.clear();
+  ask("x", post(1, false));
+  ASSERT_EQ(etcd_.streams.size(), 1U);
+  EXPECT_EQ(etcd_.asked.size(), 1U) << "the ticket";
+  take("y");
+  etcd_.put("/p/lock/x", etcd_.keys.at("/p/lock/y").value);
+  etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
+  run_until([&] { return !news_.empty(); });
+}
+
+TEST_F(EtcdLinkTest, TicketsShareALeaseWhileItIsYoung) {
+  open();
+  for (std::uint32_t refresh = 1; refresh <= 5; ++refresh) {
+    ask("x", post(refresh, false));
+    ask("y", post(refresh, false));
+  }
+  EXPECT_EQ(etcd_.grants, 1U);
+  etcd_.leases.clear();  // it has ended before its time
+  ask("x", post(6, false));
+  EXPECT_EQ(etcd_.grants, 2U);
+  EXPECT_TRUE(etcd_.leases.contains(etcd_.keys.at("/p/wait/x#abc").lease));
 }
 
 TEST_F(EtcdLinkWatches, WatchesManyByOneStream) {

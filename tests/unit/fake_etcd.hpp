@@ -86,16 +86,21 @@ class FakeEtcd::Stream final : public EtcdStream {
     ++etcd_.streams_opened;
   }
   ~Stream() override { std::erase(etcd_.streams, this); }
-  void watch(std::int64_t id, const std::string& key) override {
+  void watch(std::int64_t id, const std::string& key, std::int64_t from) override {
     watched[key] = id;
-    handler({EtcdNews::Kind::watching, id, {}});
+    handler({EtcdNews::Kind::watching, id});
+    if (const auto at = etcd_.keys.find(key);
+        from != 0 && at != etcd_.keys.end() && at->second.modified >= from) {
+      tell(EtcdNews::Kind::changed, key);
+    }
   }
   void unwatch(std::int64_t id) override {
     std::erase_if(watched, [id](const auto& one) { return one.second == id; });
   }
   void tell(EtcdNews::Kind kind, const std::string& key) {
     const auto at = etcd_.keys.find(key);
-    handler({kind, watched.at(key), at == etcd_.keys.end() ? "" : at->second.value});
+    const FakeEtcd::Entry entry = at == etcd_.keys.end() ? FakeEtcd::Entry() : at->second;
+    handler({kind, watched.at(key), entry.value, entry.modified});
   }
 
   std::size_t endpoint;
@@ -107,6 +112,9 @@ class FakeEtcd::Stream final : public EtcdStream {
 };
 
 inline bool FakeEtcd::holds_true(const EtcdCompare& compare) const {
+  if (compare.present) {
+    return keys.contains(compare.key);
+  }
   if (compare.end.empty()) {
     const auto at = keys.find(compare.key);
     return (at == keys.end() ? 0 : at->second.modified) == compare.revision;
