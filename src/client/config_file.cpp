@@ -46,29 +46,17 @@ Result<std::optional<std::string>> read_config_file(const std::filesystem::path&
   if (!S_ISREG(status.st_mode)) {
     return refuse_config(path, "is no regular file; put a text file there or remove it");
   }
-  std::string content(kConfigFileBytesMax + 1, '\0');
-  std::size_t length = 0;
-  while (length < content.size()) {
-    const ssize_t got = ::read(file.get(), content.data() + length, content.size() - length);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return refuse_errno(path, errno);
-    }
-    if (got == 0) {
-      break;
-    }
-    length += static_cast<std::size_t>(got);
+  auto content = read_small(file.get(), kConfigFileBytesMax + 1);
+  if (!content) {
+    return refuse_errno(path, content.error());
   }
-  if (length > kConfigFileBytesMax) {
+  if (content->size() > kConfigFileBytesMax) {
     return refuse_config(path,
                          fmt::format("has more than {} KiB, so it is no configuration of dex-lock; "
                                      "correct or remove it",
                                      kConfigFileBytesMax / 1024));
   }
-  content.resize(length);
-  return content;
+  return std::move(*content);
 }
 
 }  // namespace dexlock

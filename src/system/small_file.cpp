@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -82,12 +83,17 @@ std::expected<std::string, int> read_small(const std::filesystem::path& path,
   return read_small(fd.get(), bytes_max);
 }
 
+// The limit is mostly far above what there is: memory is taken as the text needs it.
 std::expected<std::string, int> read_small(int fd, std::size_t bytes_max) {
-  std::string text(bytes_max, '\0');
+  constexpr std::size_t kFirstBytes = 4096;
+  std::string text(std::min(bytes_max, kFirstBytes), '\0');
   std::size_t length = 0;
   while (length < bytes_max) {
+    if (length == text.size()) {
+      text.resize(std::min(bytes_max, 4 * text.size()));
+    }
     const ssize_t got =
-        ::pread(fd, text.data() + length, bytes_max - length, static_cast<off_t>(length));
+        ::pread(fd, text.data() + length, text.size() - length, static_cast<off_t>(length));
     if (got < 0 && errno != EINTR) {
       return std::unexpected(errno);
     }
