@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 
@@ -49,6 +50,17 @@ bool write_all(int fd, std::string_view text) {
   return true;
 }
 
+// As rename(2): whoever reads finds the one or the other. A file that is replaced by that is
+// flushed by ext4, which takes longer than all the rest; one that is exchanged is not, and need not
+// be: what it says is of this boot.
+bool put_in_place(const fs::path& made, const fs::path& path) {
+  if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) {
+    ::unlink(made.c_str());
+    return true;
+  }
+  return ::rename(made.c_str(), path.c_str()) == 0;
+}
+
 }  // namespace
 
 std::optional<std::string> read_state_file(const fs::path& path) {
@@ -81,7 +93,7 @@ Result<void> write_state_file(const fs::path& path, std::string_view content) {
   const bool written = write_all(fd, text);
   const int write_error = errno;
   const bool closed = ::close(fd) == 0;
-  if (!written || !closed || ::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (!written || !closed || !put_in_place(temporary, path)) {
     const int error = written ? errno : write_error;
     ::unlink(temporary.c_str());
     return std::unexpected(trouble(path, error));

@@ -26,7 +26,7 @@ next_holder_comes() {
   release-lock --owner next x
   highest=1
   kills=0
-  for call in openat rename fdatasync pwrite64 write; do
+  for call in openat renameat2 fdatasync pwrite64 write; do
     for number in {1..40}; do
       # Files are opened in great number before anything can go wrong.
       if [ "$call" = openat ] && ((number % 4)); then continue; fi
@@ -45,7 +45,7 @@ next_holder_comes() {
 @test "release-lock killed at each of its system calls leaves nobody stuck" {
   highest=0
   kills=0
-  for call in rename fdatasync pwrite64 unlink; do
+  for call in renameat2 fdatasync pwrite64 unlink; do
     for number in 1 2 3 4 5 6 7 8; do
       eventually get-lock --owner a x 0.3 0 0.1
       run strace -f -qq -o /dev/null -e trace="$call" \
@@ -60,7 +60,7 @@ next_holder_comes() {
 }
 
 @test "the owner of a killed call goes on by itself" {
-  for call in rename fdatasync pwrite64; do
+  for call in renameat2 fdatasync pwrite64; do
     for number in 1 2 3; do
       run strace -f -qq -o /dev/null -e trace="$call" \
         -e inject="$call:signal=KILL:when=$number" get-lock --owner a x 0.3

@@ -50,7 +50,7 @@ resume_stopped() {
   release-lock --owner b x
   hits=0
   for number in 1 2 3 4 5 6; do
-    stop_at rename "$number" get-lock --owner a x 0.3
+    stop_at renameat2 "$number" get-lock --owner a x 0.3
     runs stopped || break
     hits=$((hits + 1))
     tries_until_held 0 get-lock --owner b x 30 0 0.1
