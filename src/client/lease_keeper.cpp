@@ -58,6 +58,7 @@ void LeaseKeeper::acquire(Done done) {
                 "directories"));
     return;
   }
+  prepare();
   connections_.enter(*this);
   if (!driver_) {
     on_change(0);  // what is known of the servers already may suffice
@@ -72,8 +73,8 @@ void LeaseKeeper::stop_waiting() {
 }
 
 void LeaseKeeper::close() {
-  if (driver_) {
-    marks_.take_back(driver_->client());
+  if (prepared_) {
+    marks_.take_back(prepared_->claim.client);
   }
   dead_.reset();
   connections_.leave(*this);
@@ -83,22 +84,26 @@ void LeaseKeeper::close() {
   facts_.reset();
 }
 
+// All that can be done before the servers have greeted.
+void LeaseKeeper::prepare() {
+  prepared_ = LockDriverOptions{
+      .name = name_,
+      .claim = claim_of(draw_client_id(), options_.sharing),
+      .terms = {options_.timeout, options_.stop_timeout, claim_lease(options_.timeout), kDriftPpm},
+      .who = who_text(who_here(::getpid(), options_.command)),
+      .sticky_promises = !options_.fifo,
+      .fences = options_.fences,
+      .seen = context_.memory.seen(key_file_name(name_))};
+  if (options_.work) {
+    marks_.leave(prepared_->claim.client, *options_.work);
+  }
+}
+
 void LeaseKeeper::on_ready() {
-  driver_.emplace(connections_.loop(), cluster_,
-                  LockDriverOptions{.name = name_,
-                                    .claim = claim_of(draw_client_id(), options_.sharing),
-                                    .terms = {options_.timeout, options_.stop_timeout,
-                                              claim_lease(options_.timeout), kDriftPpm},
-                                    .who = who_text(who_here(::getpid(), options_.command)),
-                                    .sticky_promises = !options_.fifo,
-                                    .fences = options_.fences,
-                                    .seen = context_.memory.seen(key_file_name(name_))},
+  driver_.emplace(connections_.loop(), cluster_, *prepared_,
                   LockDriver::Handlers{.on_event = [this](const Event& event) { on_event(event); },
                                        .save = {},
                                        .on_save_failed = {}});
-  if (options_.work) {
-    marks_.leave(driver_->client(), *options_.work);
-  }
   if (!given_up_) {
     ask();
   }

@@ -39,6 +39,7 @@ class LeaseKeeper final : public Connections::User,
   void close();
 
  private:
+  void prepare();
   void on_ready() override;
   void on_fatal(const Error& error) override;
   void on_change(std::size_t server) override;
@@ -73,6 +74,7 @@ class LeaseKeeper final : public Connections::User,
   LeaseOptions options_;
   std::shared_ptr<LeaseFacts> facts_;
   boost::asio::steady_timer renewal_;
+  std::optional<LockDriverOptions> prepared_;
   std::optional<LockDriver> driver_;
   std::optional<Instant> last_renewal_;
   HolderMarks marks_;
