@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "process/process_stat.hpp"
+#include "system/small_file.hpp"
 #include "system/unique_fd.hpp"
 
 namespace dexlock {
@@ -27,36 +29,49 @@ void write_to(const char* path, std::string_view text) {
   static_cast<void>(!::write(file.get(), text.data(), text.size()));
 }
 
+// The first line of a file of this process that `fits`, without its end.
+template <class Fits>
+std::optional<std::string> line_of(const char* path, const Fits& fits) {
+  constexpr std::size_t kBytesMax = 1U << 20U;
+  const std::string text = read_small(path, kBytesMax).value_or("");
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = std::min(text.find('\n', from), text.size());
+    const std::string_view line = std::string_view(text).substr(from, end - from);
+    if (fits(line)) {
+      return std::string(line);
+    }
+    from = end + 1;
+  }
+  return std::nullopt;
+}
+
 // In a line of /proc/self/mountinfo the mount point is the fifth field, and the type of file system
 // stands behind " - ".
 std::optional<std::string> mount_point() {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {
-    if (line.find(" - cgroup2 ") == std::string::npos) {
-      continue;
-    }
-    std::size_t at = 0;
-    for (int field = 0; field < 4; ++field) {
-      at = line.find(' ', at) + 1;
-    }
-    return line.substr(at, line.find(' ', at) - at);
+  const auto line = line_of("/proc/self/mountinfo",
+                            [](std::string_view text) { return text.contains(" - cgroup2 "); });
+  if (!line) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  std::size_t at = 0;
+  for (int field = 0; field < 4; ++field) {
+    at = line->find(' ', at) + 1;
+  }
+  return line->substr(at, line->find(' ', at) - at);
 }
 
 // The line of cgroup v2 is "0::PATH".
 std::optional<std::string> own_group() {
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    if (line.starts_with("0::/")) {
-      return line.substr(3);
-    }
-  }
-  return std::nullopt;
+  const auto line =
+      line_of("/proc/self/cgroup", [](std::string_view text) { return text.starts_with("0::/"); });
+  return line ? std::optional(line->substr(3)) : std::nullopt;
 }
 
 // With those inside it, of runs under a run, if all are empty.
 void remove_group(const std::filesystem::path& group) {
+  if (::rmdir(group.c_str()) == 0) {
+    return;
+  }
   std::error_code error;
   for (std::filesystem::directory_iterator at(group, error), end; !error && at != end;
        at.increment(error)) {
@@ -110,8 +125,8 @@ std::optional<Cgroup> Cgroup::make() {
   return Cgroup(std::move(path), ::getpid());
 }
 
-Cgroup::~Cgroup() {
-  if (maker_ == ::getpid()) {
+void Cgroup::remove() {
+  if (std::exchange(maker_, 0) == ::getpid()) {
     remove_group(path_);
   }
 }
