@@ -60,8 +60,7 @@ std::expected<GuardedProcess, GuardedProcess::NotRun> GuardedProcess::start(
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // heir of what the sentinel might leave
   const bool foreground = in_foreground();
   Sentinel& sentinel = what.sentinel;
-  sentinel.set_deadline(deadline);
-  sentinel.start(what.program, what.settings, foreground);
+  sentinel.start(what.program, what.settings, foreground, deadline);
   const auto patience = std::chrono::ceil<std::chrono::milliseconds>(deadline - boot_time());
   const auto news = sentinel.next(std::max(patience, std::chrono::milliseconds(1)));
   if (news && news->kind == Sentinel::News::Kind::started) {

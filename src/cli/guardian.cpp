@@ -43,8 +43,9 @@ void Guardian::watch() {
     feed_watchdog();
     wait();
     pass_signals();
-    process_.keep_guarded();
-    process_.reap();
+    if (!process_.reap()) {
+      process_.keep_guarded();
+    }
     if (process_.take_stopped()) {
       stop_with_it();
     }

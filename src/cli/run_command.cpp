@@ -5,6 +5,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <future>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -60,17 +63,18 @@ int watchdog_status(const Error& error) {
 // keeps it from any of this.
 class Holding {
  public:
-  Holding(const RunOptions& options, Lease& lease, const CaughtSignals& signals, Sentinel& sentinel,
-          const Cgroup* group, Front* front, DeadlineFile deadline_file)
+  Holding(const RunOptions& options, std::unique_ptr<Lease> lease, const CaughtSignals& signals,
+          Sentinel& sentinel, Cgroup* group, Front* front, DeadlineFile deadline_file)
       : options_(options),
-        lease_(lease),
+        held_(std::move(lease)),
+        lease_(*held_),
         sentinel_(sentinel),
         group_(group),
         front_(front),
         signals_(signals),
         deadline_file_(std::move(deadline_file)),
-        watched_{options, lease, signals, deadline_file_, settings()},
-        granted_at_(boot_time() - lease.elapsed()) {}
+        watched_{options, lease_, signals, deadline_file_, settings()},
+        granted_at_(boot_time() - lease_.elapsed()) {}
 
   // The status to end with, as waitpid tells it.
   int go() {
@@ -288,8 +292,18 @@ class Holding {
     wait_until(granted_at_ + *options_.min_hold, lease_, signals_);
   }
 
+  // The last that is done with the lease. While the servers are told, what guarded the work goes.
   void release() {
-    if (const auto released = lease_.release(kReleaseLimit); !released && !lost_) {
+    const auto told = std::make_shared<std::promise<Result<void>>>();
+    auto outcome = told->get_future();
+    const auto at_once = [](const std::function<void()>& call) { call(); };
+    Lease::async_release(std::move(held_), kReleaseLimit, at_once,
+                         [told](Result<void> released) { told->set_value(std::move(released)); });
+    sentinel_.end();
+    if (group_ != nullptr) {
+      group_->remove();
+    }
+    if (const auto released = outcome.get(); !released && !lost_) {
       complain_at_once(released.error().text);
     }
   }
@@ -303,9 +317,10 @@ class Holding {
   }
 
   const RunOptions& options_;
-  Lease& lease_;
+  std::unique_ptr<Lease> held_;
+  Lease& lease_;  // until release()
   Sentinel& sentinel_;
-  const Cgroup* group_;
+  Cgroup* group_;
   Front* front_;
   const CaughtSignals& signals_;
   const DeadlineFile deadline_file_;
@@ -348,8 +363,8 @@ int run(RunOptions& options, Front* front) {
     }
     watchdog->disarm();
   }
-  const auto group = options.cgroup ? Cgroup::make() : std::nullopt;
-  const Cgroup* in_group = group ? &*group : nullptr;
+  auto group = options.cgroup ? Cgroup::make() : std::nullopt;
+  Cgroup* in_group = group ? &*group : nullptr;
   auto sentinel = Sentinel::begin({options.command, shell_words(options.hooks.on_acquire),
                                    shell_words(options.hooks.fence_previous)},
                                   in_group);
@@ -365,7 +380,7 @@ int run(RunOptions& options, Front* front) {
   if (const auto status = ask_before(options, signals)) {
     return *status;
   }
-  const Acquired acquired = wait_for_lock(options, signals);
+  Acquired acquired = wait_for_lock(options, signals);
   if (acquired.signal) {
     if (acquired.lease) {
       static_cast<void>((*acquired.lease)->release(kReleaseLimit));
@@ -391,7 +406,8 @@ int run(RunOptions& options, Front* front) {
     complain(deadline_file.error().text);
     return W_EXITCODE(static_cast<int>(ExitStatus::failed), 0);
   }
-  return Holding(options, lease, signals, *sentinel, in_group, front, std::move(*deadline_file))
+  return Holding(options, std::move(*acquired.lease), signals, *sentinel, in_group, front,
+                 std::move(*deadline_file))
       .go();
 }
 

@@ -32,11 +32,13 @@ constexpr int kKillPollMs = 5;  // while what was killed has not vanished yet
 constexpr std::chrono::milliseconds kGoneLimit{5'000};  // it has nothing to do then but to end
 
 // What `run` says: to start; to let go; when to end all.
-constexpr char kStartInBackground = 'b';  // and which program, a letter, and the settings
+constexpr char kStartInBackground = 'b';  // and the deadline, which program, a letter, and settings
 constexpr char kStartInForeground = 'f';
 constexpr char kFirstProgram = 'A';
 constexpr char kLetGo = 'l';
 constexpr char kDeadline = 'd';  // and nanoseconds, as they lie in memory
+constexpr std::size_t kDeadlineAt = 1;
+constexpr std::size_t kProgramAt = kDeadlineAt + sizeof(std::int64_t);
 
 // The process itself.
 class Watch {
@@ -93,21 +95,21 @@ class Watch {
     if (said.front() == kLetGo) {
       ::_exit(0);
     }
+    set_deadline(said);
     if (said.front() == kDeadline) {
-      set_deadline(said);
       return;
     }
     std::vector<std::string> settings;
-    for (std::size_t at = 2; at < said.size(); at += settings.back().size() + 1) {
+    for (std::size_t at = kProgramAt + 1; at < said.size(); at += settings.back().size() + 1) {
       settings.emplace_back(said.c_str() + at);
     }
-    start(programs_[static_cast<std::size_t>(said[1] - kFirstProgram)], environment_with(settings),
-          said.front() == kStartInForeground);
+    start(programs_[static_cast<std::size_t>(said[kProgramAt] - kFirstProgram)],
+          environment_with(settings), said.front() == kStartInForeground);
   }
 
   void set_deadline(const std::string& said) {
     std::int64_t at = 0;
-    std::memcpy(&at, said.data() + 1, std::min(sizeof at, said.size() - 1));
+    std::memcpy(&at, said.data() + kDeadlineAt, std::min(sizeof at, said.size() - kDeadlineAt));
     constexpr std::int64_t kSecond = 1'000'000'000;
     const itimerspec spec{.it_interval = {},
                           .it_value = {.tv_sec = at / kSecond, .tv_nsec = at % kSecond}};
@@ -245,6 +247,13 @@ class Watch {
   pid_t command_pid_ = 0;
 };
 
+std::string with_deadline(char what, std::chrono::nanoseconds deadline) {
+  const std::int64_t at = deadline.count();
+  std::string said(kProgramAt, what);
+  std::memcpy(said.data() + kDeadlineAt, &at, sizeof at);
+  return said;
+}
+
 }  // namespace
 
 Result<Sentinel> Sentinel::begin(std::vector<Program> programs, const Cgroup* group) {
@@ -291,9 +300,9 @@ void Sentinel::wait_for_end() const {
   }
 }
 
-void Sentinel::start(std::size_t program, const std::vector<std::string>& settings,
-                     bool foreground) {
-  std::string text(1, foreground ? kStartInForeground : kStartInBackground);
+void Sentinel::start(std::size_t program, const std::vector<std::string>& settings, bool foreground,
+                     std::chrono::nanoseconds deadline) {
+  std::string text = with_deadline(foreground ? kStartInForeground : kStartInBackground, deadline);
   text += static_cast<char>(kFirstProgram + static_cast<char>(program));
   for (const std::string& setting : settings) {
     text += setting;
@@ -301,6 +310,8 @@ void Sentinel::start(std::size_t program, const std::vector<std::string>& settin
   }
   if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) {
     refused_ = errno;
+  } else {
+    deadline_ = deadline;
   }
 }
 
@@ -309,9 +320,7 @@ void Sentinel::set_deadline(std::chrono::nanoseconds deadline) {
   if (deadline - deadline_ < kWorthSaying && deadline_ - deadline < kWorthSaying) {
     return;
   }
-  const std::int64_t at = deadline.count();
-  std::array<char, 1 + sizeof at> said{kDeadline};
-  std::memcpy(said.data() + 1, &at, sizeof at);
+  const std::string said = with_deadline(kDeadline, deadline);
   // One that is dead or stopped does not take it.
   if (::send(socket_.get(), said.data(), said.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
     deadline_ = deadline;

@@ -51,8 +51,9 @@ class Sentinel {
 
   // Starts that of its programs, unless its deadline is over, in a process group of its own, with
   // `settings`, NAME=VALUE, on top of this process's environment; `foreground`: with the terminal.
-  // From then on it is the command.
-  void start(std::size_t program, const std::vector<std::string>& settings, bool foreground);
+  // From then on it is the command. `deadline`: as set_deadline().
+  void start(std::size_t program, const std::vector<std::string>& settings, bool foreground,
+             std::chrono::nanoseconds deadline);
   // Then all that is left is killed, unless it has been put off. On the clock that runs through
   // suspend.
   void set_deadline(std::chrono::nanoseconds deadline);
