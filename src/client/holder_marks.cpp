@@ -16,14 +16,15 @@ namespace {
 constexpr const char* kFormat = "dex-lock-holder 1";
 constexpr auto kOld = std::chrono::hours(24);  // any lease that was not renewed so long is over
 
-std::optional<ProcessMark> mark_of(pid_t pid) {
-  auto mark = own_mark();
+// `own`: of this process.
+std::optional<ProcessMark> mark_of(pid_t pid, const ProcessMark& own) {
   const auto stat = read_process_stat(pid);
-  if (!mark || !stat) {
+  if (!stat) {
     return std::nullopt;
   }
-  mark->pid = pid;
-  mark->start = stat->start;
+  ProcessMark mark = own;
+  mark.pid = pid;
+  mark.start = stat->start;
   return mark;
 }
 
@@ -55,8 +56,8 @@ std::filesystem::path HolderMarks::file_of(const ClientId& client) const {
 
 void HolderMarks::leave(const ClientId& client, const WorkPlace& work) const {
   const auto holder = own_mark();
-  const auto filler = mark_of(work.process);
-  if (!holder || !filler || work.cgroup.empty() || work.cgroup.find('\n') != std::string::npos) {
+  const auto filler = holder ? mark_of(work.process, *holder) : std::nullopt;
+  if (!filler || work.cgroup.empty() || work.cgroup.find('\n') != std::string::npos) {
     return;
   }
   ::mkdir(directory_.c_str(), 0700);

@@ -32,9 +32,9 @@ int probe(pid_t pid) {
 }
 
 // Another namespace's /proc shows other processes under the same numbers.
-std::optional<ProcessStat> stat_in_this_namespace(pid_t pid) {
+bool shows_this_namespace() {
   const auto own = read_own_stat();
-  return own && own->pid == ::getpid() ? read_process_stat(pid) : std::nullopt;
+  return own && own->pid == ::getpid();
 }
 
 }  // namespace
@@ -48,7 +48,10 @@ ProcessView view_of_processes() {
   if (const std::string time = namespace_number("time"); space != "0" && !time.empty()) {
     space += 't' + time;
   }
-  return {.boot = boot, .pid_namespace = space, .probe = probe, .stat = stat_in_this_namespace};
+  const auto stat = [shown = shows_this_namespace()](pid_t pid) {
+    return shown ? read_process_stat(pid) : std::nullopt;
+  };
+  return {.boot = boot, .pid_namespace = space, .probe = probe, .stat = stat};
 }
 
 std::string mark_text(const ProcessMark& mark) {
