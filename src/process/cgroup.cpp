@@ -1,10 +1,12 @@
 #include "process/cgroup.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,9 +47,15 @@ std::optional<std::string> line_of(const char* path, const Fits& fits) {
   return std::nullopt;
 }
 
-// In a line of /proc/self/mountinfo the mount point is the fifth field, and the type of file system
-// stands behind " - ".
+// Mostly it is one of two. In a line of /proc/self/mountinfo, which the kernel takes its time to
+// write, the mount point is the fifth field, and the type of file system stands behind " - ".
 std::optional<std::string> mount_point() {
+  for (const char* usual : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+    struct statfs facts {};
+    if (::statfs(usual, &facts) == 0 && facts.f_type == CGROUP2_SUPER_MAGIC) {
+      return usual;
+    }
+  }
   const auto line = line_of("/proc/self/mountinfo",
                             [](std::string_view text) { return text.contains(" - cgroup2 "); });
   if (!line) {
