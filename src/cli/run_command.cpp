@@ -1,5 +1,6 @@
 #include "cli/run_command.hpp"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -414,6 +415,7 @@ int run(RunOptions& options, Front* front) {
 }  // namespace
 
 int run_command(std::span<const std::string> words) {
+  ::mallopt(M_ARENA_MAX, 1);  // its second thread needs no memory of its own
   RunOptions options;
   if (const auto status = read_run_options(words, options)) {
     return *status;
