@@ -30,9 +30,9 @@ Hook::Hook(std::string option, const std::string& command, const std::vector<std
            std::chrono::milliseconds limit)
     : option_(std::move(option)), deadline_(boot_time() + limit) {
   std::vector<std::string> words = shell_words(command);
-  std::vector<std::string> variables = environment_with(settings);
+  std::vector<std::string> variables = settings;
   const std::vector<char*> arguments = pointers(words);
-  const std::vector<char*> environment = pointers(variables);
+  const std::vector<char*> environment = environment_with(variables);
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ == 0) {

@@ -103,8 +103,8 @@ class Watch {
     for (std::size_t at = kProgramAt + 1; at < said.size(); at += settings.back().size() + 1) {
       settings.emplace_back(said.c_str() + at);
     }
-    start(programs_[static_cast<std::size_t>(said[kProgramAt] - kFirstProgram)],
-          environment_with(settings), said.front() == kStartInForeground);
+    start(programs_[static_cast<std::size_t>(said[kProgramAt] - kFirstProgram)], settings,
+          said.front() == kStartInForeground);
   }
 
   void set_deadline(const std::string& said) {
@@ -122,7 +122,7 @@ class Watch {
     return ::read(deadline_, &times, sizeof times) == sizeof times;
   }
 
-  void start(Sentinel::Program& program, std::vector<std::string> variables, bool foreground) {
+  void start(Sentinel::Program& program, std::vector<std::string>& settings, bool foreground) {
     overdue_ = false;
     if (boot_time() >= latest_) {  // it, or `run`, was stopped meanwhile
       tell({Sentinel::News::Kind::not_run, 0, ETIME, {}});
@@ -133,7 +133,7 @@ class Watch {
       tell({Sentinel::News::Kind::not_run, 0, errno, {}});
       return;
     }
-    const std::vector<char*> environment = pointers(variables);
+    const std::vector<char*> environment = environment_with(settings);
     const std::vector<char*> arguments = pointers(program);
     const pid_t me = ::getpid();
     bool outside = false;

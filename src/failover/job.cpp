@@ -71,9 +71,8 @@ Job::Job(const Step& step, const PackageTree& tree, const std::vector<std::strin
   std::vector<std::string> settings = step.settings;
   settings.insert(settings.end(), more.begin(), more.end());
   settings.push_back(tree.mark());
-  std::vector<std::string> variables = environment_with(settings);
   const std::vector<char*> arguments = pointers(words);
-  const std::vector<char*> environment = pointers(variables);
+  const std::vector<char*> environment = environment_with(settings);
   const pid_t parent = ::getpid();
   bool outside = true;
   pid_ = tree.group() != nullptr ? tree.group()->fork(outside) : ::fork();

@@ -20,17 +20,21 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
-std::vector<std::string> environment_with(const std::vector<std::string>& settings) {
-  std::vector<std::string> all = settings;
+std::vector<char*> environment_with(std::vector<std::string>& settings) {
+  std::vector<char*> all;
+  for (std::string& setting : settings) {
+    all.push_back(setting.data());
+  }
   for (char** at = environ; *at != nullptr; ++at) {
     const std::string_view entry(*at);
     const std::string_view name = entry.substr(0, entry.find('=') + 1);
     const bool replaced = std::ranges::any_of(
         settings, [&](const std::string& setting) { return setting.starts_with(name); });
     if (name.empty() || !replaced) {
-      all.emplace_back(entry);
+      all.push_back(*at);
     }
   }
+  all.push_back(nullptr);
   return all;
 }
 
