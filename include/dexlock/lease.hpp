@@ -101,6 +101,11 @@ class DEXLOCK_API Lease {
   static void async_release(std::unique_ptr<Lease> lease, std::chrono::milliseconds limit,
                             Executor executor, std::function<void(Result<void>)> done);
 
+  // For a program that ends after its last lease went where the library calls, as by the two calls
+  // above: returns when its connections are closed, or false after `limit`. Requires: no lease is
+  // left, and nobody makes one.
+  static bool wait_for_background(std::chrono::milliseconds limit);
+
   // Releases it if it is held, and waits a second for that at most.
   virtual ~Lease() = default;
 

@@ -412,6 +412,12 @@ int run(RunOptions& options, Front* front) {
       .go();
 }
 
+// What lock servers are reached by ends before this process does.
+int end_run(int wait_status) {
+  static_cast<void>(Lease::wait_for_background(kReleaseLimit));
+  return end_like(wait_status);
+}
+
 }  // namespace
 
 int run_command(std::span<const std::string> words) {
@@ -424,7 +430,7 @@ int run_command(std::span<const std::string> words) {
     explain(options);
   }
   if (!options.min_hold) {
-    return end_like(run(options, nullptr));
+    return end_run(run(options, nullptr));
   }
   std::optional<int> status;
   auto front = Front::begin(status);
@@ -432,7 +438,7 @@ int run_command(std::span<const std::string> words) {
     complain(front.error().text);
     return static_cast<int>(ExitStatus::failed);
   }
-  return status ? *status : end_like(run(options, &*front));
+  return status ? *status : end_run(run(options, &*front));
 }
 
 }  // namespace dexlock

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <condition_variable>
 #include <future>
 #include <mutex>
 #include <set>
@@ -92,6 +93,38 @@ class Connections::Core {
   std::atomic<bool> failed_ = false;
 };
 
+// The loops of this process that have not ended with all they had. Never destroyed: a lease may
+// outlive all statics.
+class Connections::Loops {
+ public:
+  static Loops& of_this_process() {
+    static auto& loops = *new Loops;
+    return loops;
+  }
+  void begin() {
+    const std::scoped_lock lock(mutex_);
+    ++running_;
+  }
+  void end() {
+    const std::scoped_lock lock(mutex_);
+    --running_;
+    changed_.notify_all();
+  }
+  bool wait_for_none(std::chrono::milliseconds limit) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, limit, [this] { return running_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t running_ = 0;
+};
+
+bool Connections::wait_for_none(std::chrono::milliseconds limit) {
+  return Loops::of_this_process().wait_for_none(limit);
+}
+
 std::shared_ptr<Connections> Connections::of(const ClientContext& context) {
   // Never destroyed: a lease may outlive all statics.
   static auto& mutex = *new std::mutex;
@@ -113,8 +146,12 @@ std::shared_ptr<Connections> Connections::of(const ClientContext& context) {
 }
 
 Connections::Connections(const ClientContext& context)
-    : core_(std::make_shared<Core>(context)),
-      thread_(start_quiet_thread([core = core_] { core->run(); })) {}
+    : core_(std::make_shared<Core>(context)), thread_(start_quiet_thread([core = core_]() mutable {
+        Loops::of_this_process().begin();
+        core->run();
+        core.reset();
+        Loops::of_this_process().end();
+      })) {}
 
 Connections::~Connections() {
   if (on_its_thread()) {

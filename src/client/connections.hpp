@@ -7,6 +7,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,6 +33,9 @@ class Connections {
 
   // Any thread. Those that are in use, or new ones.
   static std::shared_ptr<Connections> of(const ClientContext& context);
+  // Any thread: returns when none is left, with all that it had, or false after `limit`. One that
+  // goes on its own thread is still ending then.
+  static bool wait_for_none(std::chrono::milliseconds limit);
   // Any thread. Requires: all users have left.
   ~Connections();
   Connections(const Connections&) = delete;
@@ -50,6 +54,7 @@ class Connections {
 
  private:
   class Core;
+  class Loops;
   explicit Connections(const ClientContext& context);
 
   std::shared_ptr<Core> core_;  // the thread has it, too

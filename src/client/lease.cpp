@@ -283,4 +283,6 @@ void Lease::async_release(std::unique_ptr<Lease> lease, milliseconds limit, Exec
   }).detach();
 }
 
+bool Lease::wait_for_background(milliseconds limit) { return Connections::wait_for_none(limit); }
+
 }  // namespace dexlock

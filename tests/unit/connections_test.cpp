@@ -200,5 +200,17 @@ TEST_F(ConnectionsTest, TellWhoAskedAndWasStoppedBeforehand) {
   EXPECT_TRUE(held("job"));
 }
 
+TEST_F(ConnectionsTest, ThatEndWhereTheLibraryCallsAreWaitedForByWhoEndsTheProgram) {
+  auto lease = held("x");
+  ASSERT_TRUE(lease);
+  EXPECT_FALSE(Lease::wait_for_background(0ms));
+  std::promise<Result<void>> told;
+  Lease::async_release(std::move(lease), 30s, kAtOnce,
+                       [&](const Result<void>& released) { told.set_value(released); });
+  EXPECT_TRUE(told.get_future().get());
+  EXPECT_TRUE(Lease::wait_for_background(kPatience));
+  EXPECT_TRUE(Lease::wait_for_background(0ms));
+}
+
 }  // namespace
 }  // namespace dexlock
