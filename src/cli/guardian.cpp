@@ -43,7 +43,8 @@ void Guardian::watch() {
     feed_watchdog();
     wait();
     pass_signals();
-    if (!process_.reap()) {
+    process_.reap();
+    if (!finished()) {
       process_.keep_guarded();
     }
     if (process_.take_stopped()) {

@@ -293,7 +293,8 @@ class Holding {
     wait_until(granted_at_ + *options_.min_hold, lease_, signals_);
   }
 
-  // The last that is done with the lease. While the servers are told, what guarded the work goes.
+  // The last that is done with the lease. While the servers are told, what guarded the work goes,
+  // but for the cgroup: should we be killed, it is the proof that the work has ended.
   void release() {
     const auto told = std::make_shared<std::promise<Result<void>>>();
     auto outcome = told->get_future();
@@ -301,9 +302,6 @@ class Holding {
     Lease::async_release(std::move(held_), kReleaseLimit, at_once,
                          [told](Result<void> released) { told->set_value(std::move(released)); });
     sentinel_.end();
-    if (group_ != nullptr) {
-      group_->remove();
-    }
     if (const auto released = outcome.get(); !released && !lost_) {
       complain_at_once(released.error().text);
     }

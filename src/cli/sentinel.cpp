@@ -278,6 +278,10 @@ void Sentinel::end() {
   if (socket_.get() < 0) {
     return;
   }
+  if (!alive_) {  // and waited for: its pid may be another's
+    socket_ = UniqueFd();
+    return;
+  }
   if (let_go_) {
     if (!ends_within(kGoneLimit)) {
       kill();

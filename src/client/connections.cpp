@@ -94,12 +94,19 @@ class Connections::Core {
 };
 
 // The loops of this process that have not ended with all they had. Never destroyed: a lease may
-// outlive all statics.
+// outlive all statics. A forked child has its own.
 class Connections::Loops {
  public:
   static Loops& of_this_process() {
-    static auto& loops = *new Loops;
-    return loops;
+    static std::atomic<Loops*> current = nullptr;
+    Loops* known = current.load();
+    while (known == nullptr || known->process_ != ::getpid()) {
+      auto made = std::make_unique<Loops>();
+      if (current.compare_exchange_strong(known, made.get())) {
+        return *made.release();
+      }
+    }
+    return *known;
   }
   void begin() {
     const std::scoped_lock lock(mutex_);
@@ -116,6 +123,7 @@ class Connections::Loops {
   }
 
  private:
+  const pid_t process_ = ::getpid();
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t running_ = 0;

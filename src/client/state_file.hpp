@@ -1,4 +1,4 @@
-// Files of this user's own state: read whole, replaced whole by rename, never synced: after a crash
+// Files of this user's own state: read whole, replaced whole, never synced: after a crash
 // of the machine nothing in them counts, for they belong to one boot.
 //
 //   dex-lock-state 1 BOOT TIMENS     BOOT: the kernel's boot id; TIMENS: the time namespace of the

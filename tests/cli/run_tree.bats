@@ -111,6 +111,21 @@ EOF
   get-lock --owner me job
 }
 
+@test "a sentinel that is stopped when the command has ended, but not what it left, is made to go on" {
+  local command
+  # shellcheck disable=SC2016  # for that shell
+  beside holder dex-lock run --timeout 10 --max-run 1s job -- sh -c '
+    trap "exit 0" TERM
+    (trap "" TERM; exec sleep 1000) &
+    echo $$ >command
+    while :; do sleep 0.1; done'
+  eventually test -s command
+  command=$(cat command)
+  eventually test ! -e "/proc/$command"
+  kill -STOP "$(sentinel_of holder)" || true # it may have ended by now
+  [ "$(status_of holder)" -eq 123 ]
+}
+
 @test "a sentinel that was killed starts nothing, and that is said: 125" {
   get-lock --owner first job
   beside waiter dex-lock run --verbose job -- touch ran
