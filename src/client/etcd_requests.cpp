@@ -114,6 +114,13 @@ std::int64_t EtcdRequests::revision(const std::string& name) const {
   return at == memories_.end() || !at->second->known ? 0 : at->second->known->revision;
 }
 
+std::optional<Answer> EtcdRequests::state(const std::string& name) const {
+  const auto at = memories_.find(name);
+  return at == memories_.end() || !at->second->known
+             ? std::nullopt
+             : std::optional(Answer{Verdict::state, shown(*at->second->known)});
+}
+
 std::optional<Answer> EtcdRequests::learn(const Where& where, const std::string& name,
                                           const std::string& value, std::int64_t revision) {
   return learn_record(where.epoch, value, revision, *memory_of(name));

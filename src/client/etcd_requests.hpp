@@ -57,6 +57,7 @@ class EtcdRequests final : public EtcdWatcher::Known {
   std::function<void(const std::string& name)> on_queued;  // with a ticket for that lock
 
   [[nodiscard]] std::int64_t revision(const std::string& name) const override;
+  [[nodiscard]] std::optional<Answer> state(const std::string& name) const override;
   [[nodiscard]] std::vector<Ticket> waiting(const std::string& name) const override;
   [[nodiscard]] std::optional<Answer> learn(const Where& where, const std::string& name,
                                             const std::string& value,

@@ -1,6 +1,7 @@
 #include "client/etcd_watcher.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,13 @@ void EtcdWatcher::watch(const Where& where, const std::string& name, const Clien
   watched.clients[client] = std::move(handler);
   if (watched.id == 0) {
     arm(kEtcdWatchDelay);
+  } else if (auto known = known_.state(name)) {  // as the stream has told it
+    boost::asio::post(timer_.get_executor(),
+                      [this, alive = alive_, name, client, known = std::move(*known)] {
+                        if (*alive) {
+                          tell_one(name, client, known);
+                        }
+                      });
   } else {
     read(name, watched);
   }
@@ -61,19 +69,27 @@ void EtcdWatcher::unwatch(const std::string& name, const ClientId& client) {
     return;
   }
   at->second.left = EtcdCalls::Clock::now();
+  sweep_later();
+}
+
+void EtcdWatcher::sweep_later() {
+  if (std::exchange(sweeps_, true)) {
+    return;
+  }
   sweep_timer_.expires_after(kEtcdLinger);
   sweep_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
     if (!error && *alive) {
+      sweeps_ = false;
       sweep();
     }
   });
 }
 
-// Those that were left just before are looked at when the last has been left for so long.
 void EtcdWatcher::sweep() {
+  const auto since = EtcdCalls::Clock::now() - kEtcdLinger;
   std::erase_if(watched_, [&](const auto& one) {
     const Watched& watched = one.second;
-    if (!watched.clients.empty()) {
+    if (!watched.clients.empty() || watched.left > since) {
       return false;
     }
     if (stream_ && watched.id != 0) {
@@ -82,6 +98,9 @@ void EtcdWatcher::sweep() {
     }
     return true;
   });
+  if (std::ranges::any_of(watched_, [](const auto& one) { return one.second.clients.empty(); })) {
+    sweep_later();
+  }
 }
 
 void EtcdWatcher::hurry(const std::string& name) {
@@ -229,18 +248,20 @@ void EtcdWatcher::tell(const std::string& name, const Answer& answer) {
   }
   watched.listed = lists_one_of(answer, watched);
   for (const auto alive = alive_; const ClientId& one : clients) {
-    const auto still = watched_.find(name);
-    if (still == watched_.end()) {
-      return;
-    }
-    const auto client = still->second.clients.find(one);
-    if (client != still->second.clients.end()) {
-      const Link::AnswerHandler handler = client->second;  // it may end the watch
-      handler(answer);
-    }
+    tell_one(name, one, answer);
     if (!*alive) {
       return;
     }
+  }
+}
+
+void EtcdWatcher::tell_one(const std::string& name, const ClientId& client, const Answer& answer) {
+  const auto at = watched_.find(name);
+  const auto one =
+      at == watched_.end() ? decltype(at->second.clients.end())() : at->second.clients.find(client);
+  if (at != watched_.end() && one != at->second.clients.end()) {
+    const Link::AnswerHandler handler = one->second;  // it may end the watch
+    handler(answer);
   }
 }
 

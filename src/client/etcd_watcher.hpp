@@ -32,6 +32,7 @@ class EtcdWatcher {
     virtual ~Known() = default;
     // At which revision that was; 0: nothing is.
     [[nodiscard]] virtual std::int64_t revision(const std::string& name) const = 0;
+    [[nodiscard]] virtual std::optional<Answer> state(const std::string& name) const = 0;
     // Who waited then, senior first.
     [[nodiscard]] virtual std::vector<Ticket> waiting(const std::string& name) const = 0;
     // The state with this record, which it has had since `revision`. Nothing: it has to be read.
@@ -70,6 +71,7 @@ class EtcdWatcher {
   void arm(std::chrono::milliseconds delay);
   void connect();
   void reopen(std::chrono::milliseconds delay);
+  void sweep_later();
   void sweep();
   void on_news(const EtcdNews& news);
   // As on our own servers, the lock concerns whom it lists or listed, those who stand next in line,
@@ -80,6 +82,7 @@ class EtcdWatcher {
   void read(const std::string& name, Watched& watched);
   void on_read(const std::string& name, const Reply& reply);
   void tell(const std::string& name, const Answer& answer);
+  void tell_one(const std::string& name, const ClientId& client, const Answer& answer);
 
   EtcdCalls& calls_;
   std::string locks_;
@@ -88,6 +91,7 @@ class EtcdWatcher {
   boost::asio::steady_timer timer_;
   boost::asio::steady_timer sweep_timer_;
   bool armed_ = false;
+  bool sweeps_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<EtcdStream> stream_;
   std::size_t endpoint_ = 0;      // of the stream

@@ -32,14 +32,6 @@ bool looks_first(const Request& request) {
 // stays small.
 constexpr std::size_t kUsedUpMax = 32;
 
-State shown(const EtcdSight& seen) {
-  State state = state_of(seen.durable, seen.soft, seen.boot());
-  if (state.tickets.size() > kTicketsPerReplyMax) {
-    state.tickets.resize(kTicketsPerReplyMax);
-  }
-  return state;
-}
-
 std::int64_t revision_in(const auto& revisions, const auto& key) {
   const auto at = revisions.find(key);
   return at == revisions.end() ? std::int64_t{0} : at->second;
@@ -66,6 +58,14 @@ EtcdAcceptor::EtcdAcceptor(Place place, std::shared_ptr<EtcdMemory> memory, Requ
       memory_(std::move(memory)),
       request_(std::move(request)),
       asked_after_(memory_->calls) {}
+
+State shown(const EtcdSight& seen) {
+  State state = state_of(seen.durable, seen.soft, seen.boot());
+  if (state.tickets.size() > kTicketsPerReplyMax) {
+    state.tickets.resize(kTicketsPerReplyMax);
+  }
+  return state;
+}
 
 std::optional<Answer> learn_record(Epoch epoch, const std::string& value, std::int64_t revision,
                                    EtcdMemory& memory) {

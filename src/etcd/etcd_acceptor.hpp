@@ -40,6 +40,9 @@ struct EtcdMemory {
   bool posts_unsure = false;               // some ticket may come yet
 };
 
+// As it is told, with so many tickets as an answer may have.
+[[nodiscard]] State shown(const EtcdSight& seen);
+
 // What a watch tells: the record is `value` since `revision`. The state then, with tickets that may
 // be older, but without those that were used up. Nothing: it has to be read.
 [[nodiscard]] std::optional<Answer> learn_record(Epoch epoch, const std::string& value,

@@ -526,13 +526,14 @@ TEST_F(EtcdLinkWatches, ReadsForTheHeirOnly) {
   run_until([&] { return !news_.empty(); });
   EXPECT_NE(news_[0].state.value->find(token), nullptr);
   EXPECT_TRUE(etcd_.asked.empty());
-  link_->watch(where_, "x", {"c"}, [](const Answer&) {});
-  run_until([&] { return !etcd_.asked.empty(); });
-  etcd_.asked.clear();
-  etcd_.put("/p/lock/x", etcd_.keys.at("/p/lock/x").value);  // as if it had been handed over
-  link_->unwatch("x", {"w"});
+  news_.clear();
+  link_->watch(where_, "x", {"c"}, [&](const Answer& answer) { news_.push_back(answer); });
+  run_until([&] { return !news_.empty(); });
+  EXPECT_NE(news_[0].state.value->find(token), nullptr);
+  EXPECT_TRUE(etcd_.asked.empty()) << "the stream has told it";
+  etcd_.put("/p/lock/x", etcd_.keys.at("/p/lock/x").value);  // as if it had been handed over now
   etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
-  EXPECT_TRUE(etcd_.asked.empty()) << "it has it already";
+  run_until([&] { return !etcd_.asked.empty(); });
 }
 
 // Who queues is told of what comes after what it has read, without reading it once more.
