@@ -150,6 +150,10 @@ std::optional<EtcdTrouble> EtcdCalls::fault_in(const EtcdOutcome& outcome, const
              : std::nullopt;
 }
 
+bool EtcdCalls::is_credible(const EtcdNews& news) const {
+  return news.cluster == cluster_ && news.revision > 0 && news.revision <= kEtcdRevisionMax;
+}
+
 void EtcdCalls::start(CallPtr call) {
   if (!options_.user.empty() && !signed_in_) {
     waiting_.push_back(std::move(call));

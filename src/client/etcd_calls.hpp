@@ -58,6 +58,8 @@ class EtcdCalls {
   void leave(std::size_t endpoint);
   std::function<void(std::size_t endpoint)> on_left = [](std::size_t) {};
   [[nodiscard]] std::int64_t revision() const { return revision_; }
+  // What a stream tells of a change can be.
+  [[nodiscard]] bool is_credible(const EtcdNews& news) const;
   [[nodiscard]] std::uint64_t cluster() const { return cluster_; }
 
  private:

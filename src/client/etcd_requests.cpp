@@ -153,6 +153,9 @@ void EtcdRequests::with_ticket_lease(std::int64_t seconds, EtcdCalls::Clock::tim
   }
   lease.made = EtcdCalls::Clock::now();
   calls_.grant(0, 2 * seconds, until, [this, alive = alive_, seconds](const auto& got) {
+    if (!*alive) {
+      return;
+    }
     TicketLease& made = ticket_leases_[seconds];
     made.id = got.value_or(0);
     for (const auto& waiting : std::exchange(made.waiting, {})) {
@@ -210,7 +213,9 @@ void EtcdRequests::on_trouble(const WorkPtr& work, const EtcdAcceptor::Output& o
                               const IdleLease& idle, const EtcdTrouble& trouble) {
   const bool over = EtcdCalls::Clock::now() >= work->until;
   if (trouble.kind == EtcdKind::no_lease && output.lease_seconds && !over) {
-    work->ticket_lease = ticket_leases_[*output.lease_seconds].id = 0;
+    TicketLease& shared = ticket_leases_[*output.lease_seconds];
+    shared.id = shared.id == work->ticket_lease ? 0 : shared.id;
+    work->ticket_lease = 0;
     advance(work, output);
   } else if (trouble.kind == EtcdKind::no_lease && !over) {  // the first who needs it makes it
     calls_.grant(idle.id, idle.seconds, work->until, [this, work, output](const auto& lease) {
@@ -230,6 +235,7 @@ void EtcdRequests::on_trouble(const WorkPtr& work, const EtcdAcceptor::Output& o
 }
 
 void EtcdRequests::fail(const WorkPtr& work, const EtcdTrouble& trouble) {
+  work->acceptor.give_up();
   finish(work, fault_of(trouble, options_.said));
 }
 

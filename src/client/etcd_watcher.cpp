@@ -16,6 +16,7 @@ constexpr milliseconds kEtcdWatchDelay{50};
 constexpr std::chrono::seconds kEtcdLinger{2};
 constexpr milliseconds kEtcdFirstReopen{100};
 constexpr std::uint32_t kEtcdReopenDoublings = 5;
+constexpr milliseconds kEtcdReadAgain{1000};  // what could not be read
 
 // So many of those in line hear of every change: if the first is dead the next are ready.
 constexpr std::size_t kNextInLine = 3;
@@ -164,7 +165,8 @@ void EtcdWatcher::reopen(milliseconds delay) {
 }
 
 void EtcdWatcher::on_news(const EtcdNews& news) {
-  if (news.kind == EtcdNews::Kind::over) {
+  const bool strange = news.kind == EtcdNews::Kind::changed && !calls_.is_credible(news);
+  if (news.kind == EtcdNews::Kind::over || strange) {
     const std::size_t ended = endpoint_;
     reopen(kEtcdFirstReopen * (1U << std::min(failures_++, kEtcdReopenDoublings)));
     calls_.leave(ended);
@@ -178,9 +180,7 @@ void EtcdWatcher::on_news(const EtcdNews& news) {
   const std::string name = at->second;
   Watched& watched = watched_.at(name);
   if (news.kind == EtcdNews::Kind::missed) {
-    names_.erase(at);
-    watched.id = watched.from = 0;
-    arm(kEtcdFirstReopen);
+    watch_anew(watched, kEtcdFirstReopen);
     return;
   }
   if (news.kind == EtcdNews::Kind::watching) {
@@ -195,6 +195,15 @@ void EtcdWatcher::on_news(const EtcdNews& news) {
     read(name, watched);
   } else if (concerns(name, watched, *learnt)) {
     tell(name, *learnt);
+  }
+}
+
+// It is read then.
+void EtcdWatcher::watch_anew(Watched& watched, milliseconds delay) {
+  if (watched.id != 0) {
+    names_.erase(watched.id);
+    watched.id = watched.from = 0;
+    arm(delay);
   }
 }
 
@@ -237,6 +246,11 @@ void EtcdWatcher::on_read(const std::string& name, const Reply& reply) {
   }
   if (const auto* answer = std::get_if<Answer>(&reply)) {
     tell(name, *answer);
+  } else if (!at->second.reads) {
+    if (stream_ && at->second.id != 0) {
+      stream_->unwatch(at->second.id);
+    }
+    watch_anew(at->second, kEtcdReadAgain);
   }
 }
 

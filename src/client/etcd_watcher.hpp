@@ -71,6 +71,7 @@ class EtcdWatcher {
   void arm(std::chrono::milliseconds delay);
   void connect();
   void reopen(std::chrono::milliseconds delay);
+  void watch_anew(Watched& watched, std::chrono::milliseconds delay);
   void sweep_later();
   void sweep();
   void on_news(const EtcdNews& news);

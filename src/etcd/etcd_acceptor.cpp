@@ -78,6 +78,7 @@ std::optional<Answer> learn_record(Epoch epoch, const std::string& value, std::i
   if (known.revision >= revision) {
     return Answer{Verdict::state, shown(known)};
   }
+  const Record before = known.durable.value.value_or(Record{});
   EtcdSight next = known;
   next.revision = next.record_revision = revision;
   next.durable = std::move(*durable);
@@ -91,7 +92,8 @@ std::optional<Answer> learn_record(Epoch epoch, const std::string& value, std::i
     next.beat_keys.try_emplace(holder.token, EtcdBeatKey{revision, {}});
     std::erase_if(next.soft.tickets,
                   [&](const Ticket& ticket) { return ticket.claim.client == holder.client; });
-    if (holder.ticket) {  // used up by that write; of another one only who posted it can tell
+    const bool is_new = before.find(holder.token) == nullptr;
+    if (is_new && holder.ticket) {  // used up by that write
       next.ticket_revisions.erase(holder.client.text);
     }
   }
@@ -126,6 +128,7 @@ EtcdAcceptor::Output EtcdAcceptor::begin() {
   }
   const auto* post = std::get_if<Post>(&request_);
   if (post != nullptr && post->remove && !memory_->posts_unsure &&
+      memory_->known->tickets_revision >= memory_->posted_at &&
       !memory_->known->ticket_revisions.contains(post->ticket.claim.client.text)) {
     return answer(Verdict::state, *memory_->known);  // used up by the grant
   }
@@ -431,6 +434,9 @@ EtcdAcceptor::Output EtcdAcceptor::conclude(const EtcdOutcome& outcome) {
                                          place_.keys.prefix + " are not what this program writes");
   }
   remember(*seen);
+  if (std::holds_alternative<Post>(request_)) {
+    memory_->posted_at = std::max(memory_->posted_at, seen->revision);
+  }
   const std::optional<Verdict> verdict = std::exchange(verdict_, std::nullopt);
   const bool changed = std::exchange(changes_, false);
   if (verdict && outcome.succeeded) {
@@ -443,6 +449,10 @@ EtcdAcceptor::Output EtcdAcceptor::conclude(const EtcdOutcome& outcome) {
     return answer(Verdict::state, *seen);
   }
   return evaluate(*seen, true);
+}
+
+void EtcdAcceptor::give_up() {
+  memory_->posts_unsure = memory_->posts_unsure || std::holds_alternative<Post>(request_);
 }
 
 EtcdAcceptor::Output EtcdAcceptor::on_unknown(std::optional<Fault> or_else) {

@@ -37,6 +37,7 @@ struct EtcdMemory {
   std::uint64_t known_by = 0;              // the number of the call that showed it
   std::uint64_t calls = 0;                 // numbered from 1
   std::map<Ballot, Tentative> tentatives;  // none that is below what is promised
+  std::int64_t posted_at = 0;              // the revision of the newest answer to a Post
   bool posts_unsure = false;               // some ticket may come yet
 };
 
@@ -73,6 +74,9 @@ class EtcdAcceptor {
   // What was asked may or may not have happened. `or_else`: the reply if it has not, instead of
   // another try.
   [[nodiscard]] Output on_unknown(std::optional<Fault> or_else = std::nullopt);
+
+  // Nothing more comes: what was asked may have happened, or may happen yet.
+  void give_up();
 
   // For a transaction of several heartbeats (client/etcd_beats.hpp): start() if that is one change
   // without a look before. Its outcome comes by on_beaten(), or start() follows.

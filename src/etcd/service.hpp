@@ -107,6 +107,7 @@ struct EtcdNews {
   std::int64_t watch = 0;
   std::string value = {};     // of a key that has changed; empty: it was removed
   std::int64_t revision = 0;  // of that change
+  std::uint64_t cluster = 0;
 };
 
 // Keys that are watched through one endpoint. Its end waits for nothing.

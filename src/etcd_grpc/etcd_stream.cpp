@@ -45,7 +45,7 @@ struct Core {
     } else if (response.events_size() > 0) {
       const pb::Event& last = response.events(response.events_size() - 1);
       tell({EtcdNews::Kind::changed, response.watch_id(), last.kv().value(),
-            last.kv().mod_revision()});
+            last.kv().mod_revision(), response.header().cluster_id()});
     }
   }
 };

@@ -107,7 +107,8 @@ void EtcdHost::start_next_post(const WorkPtr& done) {
     auto& posts = done->link->posts[post->ticket.claim.client.text];
     posts.pop_front();
     if (!posts.empty()) {
-      start(posts.front());
+      const WorkPtr next = posts.front();  // which may be done at once
+      start(next);
     }
   }
 }

@@ -539,6 +539,9 @@ TEST_F(EtcdHandOver, TheHeirNeedNotTakeItsTicketBack) {
   };
   EXPECT_TRUE(take_back("heir").reply);
   EXPECT_TRUE(take_back("next").txn);
+  memory_->posted_at = 60;
+  EXPECT_TRUE(take_back("heir").txn) << "posted since the tickets were read";
+  memory_->posted_at = 52;
   memory_->posts_unsure = true;
   EXPECT_TRUE(take_back("heir").txn) << "one may come yet";
   EtcdAcceptor beat = serve(Heartbeat{{42}, 1, ballot(2, 1)});

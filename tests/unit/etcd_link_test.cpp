@@ -565,6 +565,33 @@ TEST_F(EtcdLinkTest, TicketsShareALeaseWhileItIsYoung) {
   EXPECT_TRUE(etcd_.leases.contains(etcd_.keys.at("/p/wait/x#abc").lease));
 }
 
+TEST_F(EtcdLinkWatches, BelievesNoStreamOfAnotherCluster) {
+  open();
+  watch("x");
+  take("x");
+  etcd_.clusters[0] = 8;
+  etcd_.streams[0]->tell(EtcdNews::Kind::changed, "/p/lock/x");
+  EXPECT_TRUE(news_.empty());
+  run_until([&] { return !news_.empty(); });
+  EXPECT_EQ(etcd_.streams_opened, 2U);
+  EXPECT_NE(etcd_.streams[0]->endpoint, 0U);
+}
+
+TEST_F(EtcdLinkWatches, ReadsAgainWhatCouldNotBeRead) {
+  open();
+  watch("x");
+  take("x");
+  etcd_.spoil = [](EtcdOutcome& outcome) { outcome.ranges[0] = {{"/p/lock/x", "odd", 1, 1}}; };
+  etcd_.streams[0]->handler({EtcdNews::Kind::missed, etcd_.streams[0]->watched.at("/p/lock/x")});
+  const std::size_t asked = etcd_.asked.size();
+  run_until([&] { return etcd_.asked.size() > asked; });
+  turn();
+  EXPECT_TRUE(news_.empty());
+  etcd_.spoil = nullptr;
+  run_until([&] { return !news_.empty(); });
+  EXPECT_FALSE(news_[0].state.value->is_free());
+}
+
 TEST_F(EtcdLinkWatches, WatchesManyByOneStream) {
   open();
   watch("x");

@@ -100,7 +100,7 @@ class FakeEtcd::Stream final : public EtcdStream {
   void tell(EtcdNews::Kind kind, const std::string& key) {
     const auto at = etcd_.keys.find(key);
     const FakeEtcd::Entry entry = at == etcd_.keys.end() ? FakeEtcd::Entry() : at->second;
-    handler({kind, watched.at(key), entry.value, entry.modified});
+    handler({kind, watched.at(key), entry.value, entry.modified, etcd_.cluster_at(endpoint)});
   }
 
   std::size_t endpoint;
