@@ -65,7 +65,7 @@ int watchdog_status(const Error& error) {
 class Holding {
  public:
   Holding(const RunOptions& options, std::unique_ptr<Lease> lease, const CaughtSignals& signals,
-          Sentinel& sentinel, Cgroup* group, Front* front, DeadlineFile deadline_file)
+          Sentinel& sentinel, const Cgroup* group, Front* front, DeadlineFile deadline_file)
       : options_(options),
         held_(std::move(lease)),
         lease_(*held_),
@@ -319,7 +319,7 @@ class Holding {
   std::unique_ptr<Lease> held_;
   Lease& lease_;  // until release()
   Sentinel& sentinel_;
-  Cgroup* group_;
+  const Cgroup* group_;
   Front* front_;
   const CaughtSignals& signals_;
   const DeadlineFile deadline_file_;
@@ -362,8 +362,8 @@ int run(RunOptions& options, Front* front) {
     }
     watchdog->disarm();
   }
-  auto group = options.cgroup ? Cgroup::make() : std::nullopt;
-  Cgroup* in_group = group ? &*group : nullptr;
+  const auto group = options.cgroup ? Cgroup::make() : std::nullopt;
+  const Cgroup* in_group = group ? &*group : nullptr;
   auto sentinel = Sentinel::begin({options.command, shell_words(options.hooks.on_acquire),
                                    shell_words(options.hooks.fence_previous)},
                                   in_group);

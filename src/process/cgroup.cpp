@@ -133,8 +133,8 @@ std::optional<Cgroup> Cgroup::make() {
   return Cgroup(std::move(path), ::getpid());
 }
 
-void Cgroup::remove() {
-  if (std::exchange(maker_, 0) == ::getpid()) {
+Cgroup::~Cgroup() {
+  if (maker_ == ::getpid()) {
     remove_group(path_);
   }
 }

@@ -26,9 +26,7 @@ class Cgroup {
   Cgroup& operator=(Cgroup&&) = delete;
   Cgroup(const Cgroup&) = delete;
   Cgroup& operator=(const Cgroup&) = delete;
-  ~Cgroup() { remove(); }
-  // Before its time. What still runs in it goes on, and it stays then.
-  void remove();
+  ~Cgroup();  // what still runs in it goes on, and it stays then
 
   // As fork(2), with the child in the group, or with `outside`: there it must enter(). In a process
   // with other threads the child may only go on to exec, by calls that are async-signal-safe.
