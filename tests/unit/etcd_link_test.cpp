@@ -552,6 +552,35 @@ TEST_F(EtcdLinkWatches, WatchesAtOnceFromWhatWasReadWhenSomebodyQueues) {
   run_until([&] { return !news_.empty(); });
 }
 
+// Who inherited a lock and has done with it at once saves the write of a renewal. A processor that
+// is away for some milliseconds between two lines may spoil one try.
+TEST_F(EtcdLinkTest, TheFirstRenewalOfAnInheritedLockMayBeSaved) {
+  open();
+  bool saved = false;
+  for (int lock = 0; lock < 50 && !saved; ++lock) {
+    const std::string name = "x" + std::to_string(lock);
+    ask(name, post(1, false));
+    const Ballot first{1, 1, {1, 1}, 0};
+    const Reply promise = ask(name, Prepare{.ballot = first});
+    Record record{.count = record_of(std::get<Answer>(promise).state).count + 1, .op = {"o"}};
+    const FencingToken token{record.count};
+    record.holders.push_back(
+        {.token = token, .client = {"abc"}, .op = {"o"}, .terms = {}, .ticket = 1, .who = "me"});
+    ask(name, Accept{.ballot = first, .value = record});
+    const Ballot second{1, 2, {1, 1}, 0};
+    ask(name, Prepare{.ballot = second});
+    etcd_.asked.clear();
+    std::optional<Reply> renewed;
+    link_->request(where_, name, Heartbeat{token, 1, first},
+                   [&](Reply got) { renewed = std::move(got); });
+    ask(name, Accept{.ballot = second, .value = Record{.count = record.count, .op = {"end"}}});
+    run_until([&] { return renewed.has_value(); });
+    const auto* answer = std::get_if<Answer>(&*renewed);
+    saved = etcd_.asked.size() == 1 && answer != nullptr && answer->verdict == Verdict::gone;
+  }
+  EXPECT_TRUE(saved);
+}
+
 TEST_F(EtcdLinkTest, TicketsShareALeaseWhileItIsYoung) {
   open();
   for (std::uint32_t refresh = 1; refresh <= 5; ++refresh) {
